@@ -1,0 +1,1 @@
+"""The platform: tenants, releases, compliance, revisions and the worker that carries them out."""

@@ -1,0 +1,1 @@
+"""Official modules: each folder is one module, imported as `app.modules.<name>`."""

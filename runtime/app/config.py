@@ -1,0 +1,79 @@
+"""Settings of one runtime process, read from its environment and from files named there.
+
+Secrets may be given as a value (`DATABASE_URL`) or as a file (`DATABASE_URL_FILE`); a file keeps them out of process listings.
+Only boot, the processor and the CLI ever read the owner's URL: the serving stage is started without it.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Self
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MINIMUM_SECRET_LENGTH = 32
+
+
+def _from_file(value: SecretStr | None, file: Path | None) -> SecretStr | None:
+    if value is None and file is not None:
+        return SecretStr(file.read_text(encoding="utf-8").strip())
+    return value
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="DENTALPIN_", extra="ignore", populate_by_name=True)
+
+    database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")
+    database_url_file: Path | None = Field(None, validation_alias="DATABASE_URL_FILE")
+    owner_database_url: SecretStr | None = Field(None, validation_alias="OWNER_DATABASE_URL")
+    owner_database_url_file: Path | None = Field(None, validation_alias="OWNER_DATABASE_URL_FILE")
+    pg_bindir: Path | None = Field(None, validation_alias=AliasChoices("PG_BINDIR", "DENTALPIN_PG_BINDIR"))
+
+    secret_key: SecretStr | None = None
+    secret_key_file: Path | None = None
+    storage: Path = Path("storage")
+    revision_file: Path | None = None
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    listen_fd: int | None = None
+    status_fd: int | None = None
+    parent_pid: int | None = None
+    remover_pid: int | None = None
+    keep_old: bool = False
+    idle_after: float = 0.0
+    """Seconds without work after which the process leaves; 0 means never."""
+    public_url: str | None = None
+    log_file: Path | None = None
+    log_level: str = "INFO"
+
+    @field_validator("host", "log_level")
+    @classmethod
+    def _not_empty(cls, value: str, info: ValidationInfo) -> str:
+        if not value:
+            raise ValueError(f"{info.field_name} may not be empty")
+        return value
+
+    @model_validator(mode="after")
+    def _read_files(self) -> Self:
+        self.database_url = _from_file(self.database_url, self.database_url_file)
+        self.owner_database_url = _from_file(self.owner_database_url, self.owner_database_url_file)
+        self.secret_key = _from_file(self.secret_key, self.secret_key_file)
+        if self.secret_key is not None and len(self.secret_key.get_secret_value()) < MINIMUM_SECRET_LENGTH:
+            raise ValueError(f"DENTALPIN_SECRET_KEY is shorter than {MINIMUM_SECRET_LENGTH} characters; make one with `openssl rand -base64 48`")
+        return self
+
+    @property
+    def managed(self) -> bool:
+        """Whether a platform decides the module set (a revision was given) instead of this database."""
+        return self.revision_file is not None
+
+    @property
+    def backups(self) -> Path:
+        return self.storage / "backups"
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()

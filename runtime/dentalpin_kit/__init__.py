@@ -1,0 +1,1 @@
+"""What runtime and control plane share: a leaf that imports neither."""
