@@ -60,7 +60,9 @@ class Settings(BaseSettings):
         self.owner_database_url = _from_file(self.owner_database_url, self.owner_database_url_file)
         self.secret_key = _from_file(self.secret_key, self.secret_key_file)
         if self.secret_key is not None and len(self.secret_key.get_secret_value()) < MINIMUM_SECRET_LENGTH:
-            raise ValueError(f"DENTALPIN_SECRET_KEY is shorter than {MINIMUM_SECRET_LENGTH} characters; make one with `openssl rand -base64 48`")
+            raise ValueError(
+                f"DENTALPIN_SECRET_KEY is shorter than {MINIMUM_SECRET_LENGTH} characters; make one with `openssl rand -base64 48`"
+            )
         return self
 
     @property

@@ -1,0 +1,1 @@
+"""Shared pieces of the test suite; fixtures are registered by tests/conftest.py."""
