@@ -1,0 +1,59 @@
+"""Fault points: named places at which a test can kill the process or make it fail, without sleeps and without mocks.
+
+`DENTALPIN_FAULT="point[:before|after][:kill|error]"` arms one point; kill (SIGKILL to the process itself) is the default.
+`DENTALPIN_FAULT_ONCE=<file>` makes it fire once over all processes: whoever creates the file fires.
+"""
+
+import os
+import signal
+from typing import Final
+
+VARIABLE: Final = "DENTALPIN_FAULT"
+ONCE_VARIABLE: Final = "DENTALPIN_FAULT_ONCE"
+MOMENTS: Final = ("before", "after")
+ACTIONS: Final = ("kill", "error")
+
+
+class InjectedFault(RuntimeError):  # noqa: N818  it is a fault by name; nothing in the product raises it
+    """Raised at an armed point whose action is `error`."""
+
+
+def point(name: str) -> None:
+    """Do nothing, unless this very point is armed: then die or raise InjectedFault.
+
+    `name` is the full name with its moment, such as `processor.install.migrate.before`.
+    """
+    armed = os.environ.get(VARIABLE)
+    if not armed:
+        return
+    wanted, action = _parse(armed)
+    if wanted != name or not _first_time():
+        return
+    if action == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    raise InjectedFault(f"fault injected at {name} by {VARIABLE}")
+
+
+def _parse(armed: str) -> tuple[str, str]:
+    name, *options = armed.split(":")
+    action = "kill"
+    for option in options:
+        if option in MOMENTS:
+            name = f"{name}.{option}"
+        elif option in ACTIONS:
+            action = option
+        else:
+            raise ValueError(f"{VARIABLE}={armed!r}: {option!r} is neither a moment {MOMENTS} nor an action {ACTIONS}")
+    return name, action
+
+
+def _first_time() -> bool:
+    marker = os.environ.get(ONCE_VARIABLE)
+    if not marker:
+        return True
+    try:
+        # Created before the fault fires: a process that is killed cannot do it afterwards.
+        os.close(os.open(marker, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        return False
+    return True
