@@ -222,9 +222,9 @@ class EmbeddedServer:
         password.touch(mode=0o600)
         password.write_text(secrets.token_urlsafe(24))
         self._hand_over(password)
-        command = [self.binaries.bindir / "initdb", "-D", draft, "-U", "postgres", "-A", "scram-sha-256", f"--pwfile={password}"]
+        command = [str(self.binaries.bindir / "initdb"), "-D", str(draft), "-U", "postgres", "-A", "scram-sha-256", f"--pwfile={password}"]
         command += ["-E", "UTF8", "--locale=C.UTF-8", *([] if self.durable else ["--no-sync"])]
-        done = subprocess.run([*self.run_as, *map(str, command)], capture_output=True, text=True, cwd=self.home, check=False)
+        done = subprocess.run([*self.run_as, *command], capture_output=True, text=True, cwd=self.home, check=False)
         if done.returncode != 0:
             raise PostgresError(f"initdb failed: {done.stderr.strip() or done.stdout.strip()}")
         draft.rename(self.data)
