@@ -199,7 +199,7 @@ class EmbeddedServer:
 
     def _answers(self) -> bool:
         port = (self.home / "port").read_text().strip()
-        probe = [self.binaries.bindir / "pg_isready", "-q", "-h", "127.0.0.1", "-p", port]
+        probe = [str(self.binaries.bindir / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", port]
         return subprocess.run(probe, check=False).returncode == 0
 
     @contextmanager
