@@ -14,7 +14,7 @@ MOMENTS: Final = ("before", "after")
 ACTIONS: Final = ("kill", "error")
 
 
-class InjectedFault(RuntimeError):  # noqa: N818  it is a fault by name; nothing in the product raises it
+class InjectedFault(RuntimeError):
     """Raised at an armed point whose action is `error`."""
 
 

@@ -26,7 +26,7 @@ _RESERVED: Final = frozenset({"aud", "purpose", "sub", "jti", "iat", "exp"})
 _MAXIMUM_LENGTH: Final = 4096
 
 
-class TokenRefused(DomainError):  # noqa: N818  the domain's word; subclasses say why
+class TokenRefused(DomainError):
     """The token proves nothing to this receiver."""
 
     status: ClassVar[int] = 401
