@@ -1,17 +1,20 @@
 """Fault points: named places at which a test can kill the process or make it fail, without sleeps and without mocks.
 
-`DENTALPIN_FAULT="point[:before|after][:kill|error]"` arms one point; kill (SIGKILL to the process itself) is the default.
-`DENTALPIN_FAULT_ONCE=<file>` makes it fire once over all processes: whoever creates the file fires.
+`DENTALPIN_FAULT="point[:before|after][:kill|error|pause]"` arms one point; kill (SIGKILL to the process itself) is the default.
+`DENTALPIN_FAULT_ONCE=<file>` makes it fire once over all processes: whoever creates the file fires. `pause` needs it: the process waits
+at the point until `<file>.go` exists, so that a test can kill something else at exactly this moment.
 """
 
 import os
 import signal
+import time
+from pathlib import Path
 from typing import Final
 
 VARIABLE: Final = "DENTALPIN_FAULT"
 ONCE_VARIABLE: Final = "DENTALPIN_FAULT_ONCE"
 MOMENTS: Final = ("before", "after")
-ACTIONS: Final = ("kill", "error")
+ACTIONS: Final = ("kill", "error", "pause")
 
 
 class InjectedFault(RuntimeError):
@@ -31,6 +34,9 @@ def point(name: str) -> None:
         return
     if action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    if action == "pause":
+        _wait_for_go()
+        return
     raise InjectedFault(f"fault injected at {name} by {VARIABLE}")
 
 
@@ -57,3 +63,9 @@ def _first_time() -> bool:
     except FileExistsError:
         return False
     return True
+
+
+def _wait_for_go() -> None:
+    go = Path(f"{os.environ[ONCE_VARIABLE]}.go")
+    while not go.exists():
+        time.sleep(0.01)

@@ -1,3 +1,4 @@
+import os
 import signal
 import subprocess
 import sys
@@ -48,3 +49,17 @@ def test_the_default_is_to_kill_the_process(tmp_path):
 
     assert (first.returncode, first.stdout) == (-signal.SIGKILL, "")
     assert (second.returncode, second.stdout) == (0, "alive\n")
+
+
+def test_a_paused_process_goes_on_when_it_is_told_to(tmp_path):
+    marker = tmp_path / "fired"
+    code = "from dentalpin_kit import faults; faults.point('step.before'); print('went on')"
+    environment = {**os.environ, "DENTALPIN_FAULT": "step:before:pause", "DENTALPIN_FAULT_ONCE": str(marker)}
+    process = subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True)
+    while not marker.exists():
+        assert process.poll() is None
+    assert process.poll() is None
+
+    marker.with_name("fired.go").touch()
+
+    assert process.communicate(timeout=30)[0] == "went on\n"
