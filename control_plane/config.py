@@ -1,0 +1,77 @@
+"""Settings of the platform's processes (API, worker, command line), read from the environment."""
+
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="DENTALPIN_", extra="ignore", populate_by_name=True)
+
+    database_url: SecretStr = Field(validation_alias=AliasChoices("DATABASE_URL", "database_url"))
+    """The platform's own database."""
+    tenant_database_admin_url: SecretStr | None = Field(
+        None, validation_alias=AliasChoices("TENANT_DATABASE_ADMIN_URL", "tenant_database_admin_url")
+    )
+    """A role with CREATEROLE and CREATEDB on the server that holds the tenants' databases; absent: this process creates none."""
+    tenant_database_host: str | None = None
+    """The server's address as runtimes reach it, where it differs from the administrator's."""
+    data: Path = Path("var")
+    runtime_env: Path | None = None
+    """The environment whose `bin/dentalpin` is the release to deploy; default <data>/runtime-env."""
+    pg_bindir: Path | None = Field(None, validation_alias=AliasChoices("PG_BINDIR", "DENTALPIN_PG_BINDIR", "pg_bindir"))
+
+    public_url: str = Field("http://127.0.0.1:8000", validation_alias=AliasChoices("PUBLIC_URL", "public_url"))
+    host: str = "127.0.0.1"
+    port: int = 8000
+    listen_fd: int | None = None
+    parent_pid: int | None = None
+    log_file: Path | None = None
+    log_level: str = "INFO"
+
+    today: date | None = None
+    """Fixes the calendar day by which law is applied (tests, demonstrations)."""
+    deployer: Literal["local"] = "local"
+    mail_folder: Path | None = None
+    smtp_url: SecretStr | None = None
+    """smtp://user:password@host:port or smtps://…; absent: mails are files in `mail_folder`."""
+    mail_from: str = "DentalPin <no-reply@localhost>"
+
+    worker_slots: int = Field(4, ge=1)
+    lease_seconds: float = Field(10.0, gt=0)
+    """How long a worker that went silent keeps its tenant; renewed at a third of it."""
+    reconcile_seconds: float = Field(30.0, gt=0)
+    """How often desired and observed are compared for a tenant nobody works on."""
+    final_dump_days: int = Field(90, ge=1)
+    """How long the dump of a deleted tenant is kept."""
+
+    @property
+    def environment(self) -> Path:
+        return self.runtime_env or self.data / "runtime-env"
+
+    @property
+    def mails(self) -> Path:
+        return self.mail_folder or self.data / "mail"
+
+    @property
+    def keys(self) -> Path:
+        return self.data / "keys"
+
+    @property
+    def first_key_file(self) -> Path:
+        """The file that holds the first operator key (0600)."""
+        return self.keys / "operator.key"
+
+    @property
+    def backups(self) -> Path:
+        return self.data / "backups"
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()

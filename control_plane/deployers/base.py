@@ -1,0 +1,168 @@
+"""What the worker asks of a deployer. The worker decides when and repeats at will; a deployer carries out and reports what it sees.
+
+Every method may be called again after a crash at any point and then finishes what was begun. A deployer stores nothing the
+control plane relies on: truth is in PostgreSQL. Failures that may pass are `DeployerUnavailable`; what a runtime or its place
+refuses for good is `RuntimeRefused`. Either message is shown to a person.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from dentalpin_kit.problems import DomainError, TemporaryError
+
+
+class DeployerUnavailable(TemporaryError):
+    """The place or the runtime does not answer at the moment; the same call may succeed later."""
+
+    code: ClassVar[str] = "deployer_unavailable"
+
+
+class RuntimeRefused(DomainError):
+    """The runtime answered a request with a 4xx: repeating it changes nothing."""
+
+    status: ClassVar[int] = 409
+    code: ClassVar[str] = "runtime_refused"
+
+    def __init__(self, message: str, *, answered: int, code: str | None = None) -> None:
+        super().__init__(message, answered=answered, runtime_code=code)
+        self.answered = answered
+        """The runtime's HTTP status."""
+        self.runtime_code = code
+
+
+@dataclass(frozen=True, slots=True)
+class RoleVerifiers:
+    """SCRAM-SHA-256 verifiers (as PostgreSQL stores them) of a tenant's two roles; the passwords never leave the deployer."""
+
+    owner: str = field(repr=False)
+    app: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseAddress:
+    """Where the tenant's database answers and as whom; the passwords are the deployer's, made by `ensure_secrets`."""
+
+    host: str
+    port: int
+    name: str
+    owner_role: str
+    app_role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Which tenant is carried out. Folders, namespaces and units are named by `tenant_id`; slug and name are for people only."""
+
+    tenant_id: UUID
+    slug: str
+    name: str
+
+
+class AttestedModule(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    version: str | None = None
+    state: str
+    heads: list[str] = []
+    mounted: bool = False
+    error: str | None = None
+
+
+class NotAsAsked(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    reason: str
+
+
+class Attestation(BaseModel):
+    """What a runtime proves about itself (GET {control}/api/v1/modules/-/attestation, the value of `data`)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    tenant_id: UUID
+    generation: int
+    identity: str
+    effect: str
+    core_version: str
+    release_id: str | None = None
+    healthy: bool
+    pid: int | None = None
+    started_at: datetime | None = None
+    modules: list[AttestedModule] = []
+    as_asked: bool = False
+    not_as_asked: list[NotAsAsked] = []
+    operations: list[dict[str, Any]] = []
+    owner_claimed: bool = False
+    mode: str = "normal"
+
+
+class ObservationStatus(StrEnum):
+    ATTESTED = "attested"
+    """A process serves and answered; `attestation` is its own words."""
+    IDLE = "idle"
+    """Nothing runs and nothing needs to: the next connection wakes it. `generation` is the revision it would start with."""
+    STARTING = "starting"
+    """A process is on its way; ask again."""
+    FAILED = "failed"
+    """Starting fails; `reason` says why, in words a person can act on."""
+    ABSENT = "absent"
+    """Nothing was ever applied here, or it was removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What the deployer sees of one tenant now. Never a memory of an older process: an attestation comes from the serving one."""
+
+    status: ObservationStatus
+    attestation: Attestation | None = None
+    generation: int | None = None
+    reason: str | None = None
+
+
+class Deployer(Protocol):
+    """Built by `LocalDeployer(settings, key)` (control_plane.config.Settings, dentalpin_kit.tokens.SigningKey)."""
+
+    async def ensure_secrets(self, tenant_id: UUID) -> RoleVerifiers:
+        """Make the passwords of both roles (and the runtime's secret key) unless they exist; always the same ones afterwards."""
+        ...
+
+    async def apply(self, tenant: Placement, revision: dict[str, Any], database: DatabaseAddress) -> None:
+        """Make this revision the one that runs: write it down and (re)start.
+
+        Returns once that is under way; `observe` tells the outcome. The same generation and database address as applied before →
+        nothing, also when the runtime is idle. An older generation than applied → RuntimeRefused. Called for every tenant when a
+        worker starts, since addresses may have changed meanwhile.
+        """
+        ...
+
+    async def observe(self, tenant_id: UUID) -> Observation:
+        """What is there now. Wakes nobody. Raises DeployerUnavailable when the place itself does not answer."""
+        ...
+
+    async def request(
+        self, tenant_id: UUID, method: str, path: str, json: dict[str, Any] | None = None, token: str | None = None
+    ) -> dict[str, Any]:
+        """Ask the serving process over its control channel, waking it if it is idle; the JSON body of its 2xx answer ({} when empty).
+
+        `token` goes as bearer. Raises RuntimeRefused for 4xx, DeployerUnavailable for everything else.
+        """
+        ...
+
+    async def stop(self, tenant_id: UUID) -> None:
+        """Stop serving and close the listening socket; returns when no process of the tenant is left. Nothing to stop → nothing."""
+        ...
+
+    async def remove(self, tenant_id: UUID) -> None:
+        """Delete what the tenant left in this place, secrets included. Nothing left → nothing."""
+        ...
+
+    async def address(self, tenant_id: UUID) -> str:
+        """The public URL under which the clinic opens its runtime; the same one for its whole life where the place allows."""
+        ...

@@ -1,0 +1,1 @@
+"""Revisions: the pure planner, the document it ends in, and its immutable rows. Between `compliance`/`releases` and the worker."""

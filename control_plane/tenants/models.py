@@ -1,0 +1,75 @@
+"""A tenant's row: the facts its clinic stated, what it chose, where it stands and until when."""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import CheckConstraint, Date, Index, Integer, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from control_plane.database import Base
+from control_plane.tenants.states import MACHINE, UNDER_WAY, TenantEvent, TenantState
+
+_UNDER_WAY = ", ".join(f"'{state.value}'" for state in sorted(UNDER_WAY))
+
+
+class Tenant(Base):
+    __tablename__ = "tenant"
+    __table_args__ = (
+        # A deleted tenant gives its slug back; its row stays for the books and for the final dump.
+        Index("uq_tenant_slug", "slug", unique=True, postgresql_where=text("state <> 'deleted'")),
+        CheckConstraint(f"state NOT IN ({_UNDER_WAY}) OR state_deadline IS NOT NULL", name="under_way_has_deadline"),
+        CheckConstraint("state NOT IN ('failed', 'degraded', 'delete_failed') OR state_reason IS NOT NULL", name="stuck_has_reason"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    slug: Mapped[str] = mapped_column(String(40))
+    name: Mapped[str] = mapped_column(String(200))
+    country: Mapped[str] = mapped_column(String(2))
+    territory: Mapped[str | None] = mapped_column(String(20))
+    legal_form: Mapped[str | None] = mapped_column(String(60))
+    tax_id: Mapped[str | None] = mapped_column(String(40))
+    facts: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """Further facts the law asks for (`sii`, `vat_registered`), by name."""
+    owner_email: Mapped[str] = mapped_column(String(254))
+    chosen: Mapped[list[str]]
+    """Names of the modules the clinic chose, sorted; dependencies and law are in the revision."""
+    pinned_release: Mapped[str | None] = mapped_column(String(80))
+    state: Mapped[TenantState] = mapped_column(String(20), default=MACHINE.initial)
+    state_since: Mapped[datetime]
+    state_deadline: Mapped[datetime | None]
+    state_reason: Mapped[str | None]
+    generation: Mapped[int] = mapped_column(Integer, default=0)
+    """Of the desired revision."""
+    url: Mapped[str | None]
+    invitation_serial: Mapped[int] = mapped_column(Integer, default=0)
+    final_dump: Mapped[str | None]
+    final_dump_until: Mapped[date | None] = mapped_column(Date)
+    created_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
+
+    def move(self, on: TenantEvent, *, at: datetime, deadline: datetime | None = None, reason: str | None = None) -> None:
+        """Take the transition. A target that is under way needs a deadline, one that waits for a person a reason."""
+        target = MACHINE.target(TenantState(self.state), on)
+        if target != self.state:
+            self.state_since = at
+        self.state = target
+        self.state_deadline = deadline if target in UNDER_WAY else None
+        self.state_reason = reason
+
+
+class ObservedTenant(Base):
+    """What a tenant's runtime last proved, as the worker saw it."""
+
+    __tablename__ = "observation"
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    status: Mapped[str] = mapped_column(String(20))
+    generation: Mapped[int | None] = mapped_column(Integer)
+    identity: Mapped[str | None] = mapped_column(String(80))
+    effect: Mapped[str | None] = mapped_column(String(80))
+    attestation: Mapped[dict[str, Any] | None]
+    """The last attestation, kept while the runtime is idle or away."""
+    attested_at: Mapped[datetime | None]
+    reason: Mapped[str | None]
+    observed_at: Mapped[datetime]

@@ -1,0 +1,59 @@
+"""State machines as data: the tables in */states.py, checked here in Python and, from the same rows, by a trigger in the database.
+
+The diagrams in docs/states.md are generated from these tables.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar, Generic, TypeVar
+
+from control_plane.errors import Conflict
+
+State = TypeVar("State", bound=StrEnum)
+Trigger = TypeVar("Trigger", bound=StrEnum)
+
+
+class IllegalTransition(Conflict):
+    code: ClassVar[str] = "illegal_transition"
+
+
+@dataclass(frozen=True, slots=True)
+class Transition(Generic[State, Trigger]):
+    """From `source`, when `on` happens, to `target`."""
+
+    source: State
+    on: Trigger
+    target: State
+
+
+@dataclass(frozen=True)
+class StateMachine(Generic[State, Trigger]):
+    name: str
+    initial: State
+    final: frozenset[State]
+    transitions: tuple[Transition[State, Trigger], ...]
+
+    def target(self, source: State, on: Trigger) -> State:
+        """Where `on` leads from `source`. Raises IllegalTransition where the table has no such row."""
+        for transition in self.transitions:
+            if transition.source == source and transition.on == on:
+                return transition.target
+        raise IllegalTransition(
+            f"{self.name} is {source.value} and cannot take {on.value!r} now. Wait for the operation at work, or look at its reason.",
+            state=source.value,
+        )
+
+    def allows(self, source: State, on: Trigger) -> bool:
+        return any(row.source == source and row.on == on for row in self.transitions)
+
+    def pairs(self) -> Iterable[tuple[str, str]]:
+        """(source, target) rows for the database's own check."""
+        return sorted({(row.source.value, row.target.value) for row in self.transitions if row.source != row.target})
+
+    def diagram(self) -> str:
+        """The machine as a Mermaid state diagram."""
+        lines = ["stateDiagram-v2", f"    [*] --> {self.initial.value}"]
+        lines += [f"    {row.source.value} --> {row.target.value}: {row.on.value}" for row in self.transitions if row.source != row.target]
+        lines += [f"    {state.value} --> [*]" for state in sorted(self.final)]
+        return "\n".join(lines)
