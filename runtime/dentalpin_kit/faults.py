@@ -1,8 +1,10 @@
 """Fault points: named places at which a test can kill the process or make it fail, without sleeps and without mocks.
 
 `DENTALPIN_FAULT="point[:before|after][:kill|error|pause]"` arms one point; kill (SIGKILL to the process itself) is the default.
-`DENTALPIN_FAULT_ONCE=<file>` makes it fire once over all processes: whoever creates the file fires. `pause` needs it: the process waits
-at the point until `<file>.go` exists, so that a test can kill something else at exactly this moment.
+`DENTALPIN_FAULT_ONCE=<file>` makes it fire once over all processes: whoever creates the file fires.
+`DENTALPIN_FAULT=@<file>` reads the same text from a file at each point, so that running processes can be armed one case after the other;
+it fires once: whoever renames the file to `<file>.fired` fires. `pause` waits until `<file>.go` exists (beside either file), so that a
+test can kill something else at exactly this moment.
 """
 
 import os
@@ -26,18 +28,30 @@ def point(name: str) -> None:
 
     `name` is the full name with its moment, such as `processor.install.migrate.before`.
     """
-    armed = os.environ.get(VARIABLE)
+    armed, file = _armed()
     if not armed:
         return
     wanted, action = _parse(armed)
-    if wanted != name or not _first_time():
+    if wanted != name or not _first_time(file):
         return
     if action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     if action == "pause":
-        _wait_for_go()
+        _wait_for_go(file)
         return
     raise InjectedFault(f"fault injected at {name} by {VARIABLE}")
+
+
+def _armed() -> tuple[str, Path | None]:
+    """What is armed, and the file that names it, if a file does."""
+    armed = os.environ.get(VARIABLE, "")
+    if not armed.startswith("@"):
+        return armed, None
+    file = Path(armed[1:])
+    try:
+        return file.read_text(encoding="utf-8").strip(), file
+    except FileNotFoundError:
+        return "", file
 
 
 def _parse(armed: str) -> tuple[str, str]:
@@ -53,19 +67,19 @@ def _parse(armed: str) -> tuple[str, str]:
     return name, action
 
 
-def _first_time() -> bool:
-    marker = os.environ.get(ONCE_VARIABLE)
-    if not marker:
-        return True
+def _first_time(file: Path | None) -> bool:
+    # Written down before the fault fires: a process that is killed cannot do it afterwards.
     try:
-        # Created before the fault fires: a process that is killed cannot do it afterwards.
-        os.close(os.open(marker, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    except FileExistsError:
+        if file is not None:
+            file.rename(file.with_name(f"{file.name}.fired"))
+        elif marker := os.environ.get(ONCE_VARIABLE):
+            os.close(os.open(marker, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except (FileExistsError, FileNotFoundError):
         return False
     return True
 
 
-def _wait_for_go() -> None:
-    go = Path(f"{os.environ[ONCE_VARIABLE]}.go")
+def _wait_for_go(file: Path | None) -> None:
+    go = Path(f"{file or os.environ[ONCE_VARIABLE]}.go")
     while not go.exists():
         time.sleep(0.01)

@@ -5,7 +5,10 @@ the test kills the other process, and lets the worker go on. One of each kind ru
 """
 
 import asyncio
+import os
 import shutil
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,38 +51,44 @@ def matrix(cases: list, always: set) -> list:
     return [pytest.param(case, marks=() if case in always else pytest.mark.full, id=str(case)) for case in cases]
 
 
+class Installation(Platform):
+    """A platform in which any process can be armed while it runs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.armed = folder / "armed"
+        environment = make_overlay(folder / "runtime-env", INVENTORY)
+        super().__init__(folder / "var", environment, DENTALPIN_FAULT=f"@{self.armed}")
+
+    def arm(self, point: str, action: str) -> None:
+        for left in self.armed.parent.glob("armed*"):
+            left.unlink()
+        self.armed.write_text(f"{point}:{action}")
+
+    @property
+    def fired(self) -> bool:
+        return self.armed.with_name("armed.fired").exists()
+
+    def let_go(self) -> None:
+        self.armed.with_name("armed.go").touch()
+
+
 @pytest.fixture(scope="session")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """One data folder for all cases; the platform is started anew for each, since the fault is armed at its start."""
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     folder = tmp_path_factory.mktemp("chaos")
-    platform = Platform(folder / "var", make_overlay(folder / "runtime-env", INVENTORY))
+    platform = Installation(folder)
     try:
+        platform.up()
         yield platform
     finally:
         platform.down()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-class Armed:
-    """A fault armed in every process of the platform, firing once."""
-
-    def __init__(self, platform: Platform, folder: Path, point: str, action: str) -> None:
-        self.marker = folder / "fired"
-        platform.down()
-        platform.up(DENTALPIN_FAULT=f"{point}:{action}", DENTALPIN_FAULT_ONCE=str(self.marker))
-
-    def reached(self) -> None:
-        wait_for(self.marker.exists, "the fault point is reached")
-
-    def let_go(self) -> None:
-        self.marker.with_name("fired.go").touch()
-
-
 def life_of_a_clinic(platform: Platform, name: str) -> str:
     """Provision, add a module, remove it; the slug."""
-    created = create_tenant(platform.api, name=name, modules=["agenda"])
+    slug = name.lower()
+    created = create_tenant(platform.api, name=name, slug=slug, owner_email=f"{slug}@example.com", modules=["agenda"])
     finished(platform.api, created["operation"], seconds=150)
-    slug = created["tenant"]["slug"]
     change_modules(platform.api, slug, "agenda", "inventory")
     change_modules(platform.api, slug, "agenda")
     return slug
@@ -106,5 +115,52 @@ def assert_converged(platform: Platform, slug: str, undisturbed: tuple[object, o
 
 @pytest.fixture(scope="session")
 def undisturbed(installation) -> tuple[object, object]:
-    installation.up()
+    """Schema and number of rows after the same life without a fault."""
     return everything_of(installation, life_of_a_clinic(installation, "Undisturbed"))
+
+
+@pytest.mark.parametrize("point", matrix(WORKER + RUNTIME, ALWAYS))
+def test_a_process_that_kills_itself_at(installation, undisturbed, point):
+    installation.arm(point, "kill")
+
+    slug = life_of_a_clinic(installation, "X" + point.replace(".", "-").replace("_", "-"))
+
+    assert installation.fired
+    assert_converged(installation, slug, undisturbed)
+
+
+@pytest.mark.parametrize(("victim", "point"), matrix(OTHERS, OTHERS_ALWAYS))
+def test_killing_another_process_while_the_worker_is_at(installation, undisturbed, victim, point):
+    installation.arm(point, "pause")
+    killer = threading.Thread(target=kill_when_reached, args=(installation, victim))
+    killer.start()
+
+    slug = life_of_a_clinic(installation, f"Y-{victim}-" + point.replace(".", "-").replace("_", "-"))
+
+    killer.join()
+    assert_converged(installation, slug, undisturbed)
+
+
+def kill_when_reached(installation: Installation, victim: str) -> None:
+    wait_for(lambda: installation.fired, "the worker reaches the point")
+    installation.kill(victim)
+    installation.let_go()
+
+
+@pytest.mark.parametrize("point", [*sorted(point for point in ALWAYS if point.startswith("worker.provision"))[:3]])
+def test_a_platform_that_died_altogether_goes_on_at_its_next_start(installation, undisturbed, point):
+    """As after a power cut: every process is killed while the operation stands at the point."""
+    installation.arm(point, "pause")
+    slug = "z" + point.replace(".", "-").replace("_", "-")
+    created = create_tenant(installation.api, name=slug, slug=slug, owner_email=f"{slug}@example.com", modules=["agenda"])
+    wait_for(lambda: installation.fired, "the worker reaches the point")
+    for process in installation.status()["processes"]:
+        os.kill(process["pid"], signal.SIGKILL)
+    installation.let_go()
+
+    installation.up()
+
+    finished(installation.api, created["operation"], seconds=150)
+    change_modules(installation.api, slug, "agenda", "inventory")
+    change_modules(installation.api, slug, "agenda")
+    assert_converged(installation, slug, undisturbed)

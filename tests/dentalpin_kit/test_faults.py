@@ -63,3 +63,16 @@ def test_a_paused_process_goes_on_when_it_is_told_to(tmp_path):
     marker.with_name("fired.go").touch()
 
     assert process.communicate(timeout=30)[0] == "went on\n"
+
+
+def test_a_file_arms_running_processes_one_case_after_the_other(monkeypatch, tmp_path):
+    armed = tmp_path / "armed"
+    monkeypatch.setenv("DENTALPIN_FAULT", f"@{armed}")
+    faults.point("first.before")
+
+    for name in ("first", "second"):
+        armed.write_text(f"{name}:before:error")
+        with pytest.raises(faults.InjectedFault, match=name):
+            faults.point(f"{name}.before")
+        faults.point(f"{name}.before")
+        assert armed.with_name("armed.fired").exists()
