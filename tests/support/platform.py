@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,9 +85,24 @@ def wait_for(condition: Callable[[], Any], what: str, *, seconds: float = 60.0) 
         time.sleep(0.05)
 
 
+def send(call: Callable[[], httpx2.Response]) -> httpx2.Response:
+    """Repeat a call that can safely be repeated while the other side is being restarted."""
+
+    def answered() -> httpx2.Response | None:
+        try:
+            answer = call()
+        except httpx2.TransportError:
+            return None
+        return None if answer.status_code == 503 else answer
+
+    found: httpx2.Response = wait_for(answered, "the platform answers")
+    return found
+
+
 def create_tenant(api: httpx2.Client, **fields: Any) -> Json:
+    headers = {"Idempotency-Key": str(uuid.uuid4())}
     body = {"name": "Clínica Sol", "country": "ES", "owner_email": "ana@example.com", "modules": ["agenda"], **fields}
-    answer = api.post("/v1/tenants", json=body)
+    answer = send(lambda: api.post("/v1/tenants", json=body, headers=headers))
     assert answer.status_code == 202, answer.text
     return answer.json()
 
@@ -95,17 +111,17 @@ def finished(api: httpx2.Client, operation: Json, *, seconds: float = 90.0) -> J
     """The operation once it has ended; it must have succeeded."""
 
     def ended() -> Json | None:
-        found: Json = api.get(f"/v1/operations/{operation['id']}").json()
+        found: Json = send(lambda: api.get(f"/v1/operations/{operation['id']}")).json()
         return found if found["state"] in {"succeeded", "failed", "cancelled", "superseded"} else None
 
-    found = wait_for(ended, f"operation {operation['id']} ends: {api.get('/v1/operations/' + operation['id']).text}", seconds=seconds)
+    found: Json = wait_for(ended, f"operation {operation['id']} ends", seconds=seconds)
     assert found["state"] == "succeeded", json.dumps(found, indent=1)
     return found
 
 
 def change_modules(api: httpx2.Client, slug: str, *modules: str) -> Json | None:
     """Ask for `modules` and wait; None when nothing had to change."""
-    answer = api.put(f"/v1/tenants/{slug}/modules", json={"modules": list(modules)})
+    answer = send(lambda: api.put(f"/v1/tenants/{slug}/modules", json={"modules": list(modules)}))
     assert answer.status_code in (200, 202), answer.text
     return finished(api, answer.json()["operation"]) if answer.status_code == 202 else None
 
