@@ -1,0 +1,78 @@
+"""What a module author implements: one class per module, named by the entry point (seeds, guide §3).
+
+Kept light on purpose: importing it pulls in neither FastAPI nor SQLAlchemy, so that the manifest of a package can be read cheaply.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleContext:
+    """What a lifecycle hook is given.
+
+    `db` takes part in the processor's transaction by a savepoint: whatever the hook does happens together with the migration and the
+    seeds, or not at all, and a commit inside the hook releases its savepoint only. Hooks run as the database's owner; they do no network
+    I/O and open no second session.
+    """
+
+    module_name: str
+    version: str
+    db: "AsyncSession"
+    logger: logging.Logger = field(repr=False)
+    storage: Path
+    """The runtime's storage folder, for files that belong to the module."""
+
+
+class BaseModule:
+    """The base of every module. Only `manifest` must be given; each `get_…` describes what the module adds."""
+
+    manifest: ClassVar[Mapping[str, Any]] = {}
+
+    @property
+    def name(self) -> str:
+        return str(self.manifest["name"])
+
+    @property
+    def version(self) -> str:
+        return str(self.manifest["version"])
+
+    def get_models(self) -> list[type[Any]]:
+        """The mapped classes of the module's own tables."""
+        return []
+
+    def get_router(self) -> "APIRouter | None":
+        """Routes, mounted under `/api/v1/<name>`."""
+        return None
+
+    def get_permissions(self) -> list[str]:
+        """Local permission names (`action` or `resource.action`); the registry puts the module's name in front."""
+        return []
+
+    def get_event_handlers(self) -> Mapping[str, Callable[..., Any]]:
+        """Handlers by event name. They run after the publisher's commit, each in a transaction of its own."""
+        return {}
+
+    def get_tools(self) -> list[Any]:
+        """Callable actions for AI agents."""
+        return []
+
+    def get_agents(self) -> list[type[Any]]:
+        """Agent classes the module ships."""
+        return []
+
+    async def install(self, ctx: ModuleContext) -> None:
+        """Provision beyond migrations and seeds. Running it twice must change nothing."""
+
+    async def uninstall(self, ctx: ModuleContext) -> None:
+        """Take back what `install` did outside the module's own tables."""
+
+    async def post_upgrade(self, ctx: ModuleContext, from_version: str) -> None:
+        """Bring data along after the migrations of an upgrade from `from_version`."""

@@ -1,0 +1,158 @@
+"""Discovery: which modules the installed distributions offer (entry-point group `dentalpin.modules`), first step of every boot.
+
+Reading metadata imports nothing. A module's package is imported when its class is asked for: always for modules that are to be mounted,
+never for a module that is only listed, since its manifest is in the books (`core_module.manifest_snapshot`).
+"""
+
+import hashlib
+import importlib.util
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import Distribution, EntryPoint, distributions
+from pathlib import Path
+from typing import Final
+
+from .base import BaseModule
+from .errors import ManifestInvalid, NameClaimedTwice, PluginError
+from .manifest import Manifest
+
+GROUP: Final = "dentalpin.modules"
+CORE_DISTRIBUTION: Final = "dentalpin-core"
+
+
+@dataclass(frozen=True)
+class DiscoveredModule:
+    """A module that a distribution on the Python path offers. Everything beyond its name and place is read on demand."""
+
+    name: str
+    entry_point: EntryPoint
+    distribution: str
+    distribution_version: str
+
+    @cached_property
+    def package_path(self) -> Path:
+        """Folder of the package, found without importing it. Raises ManifestInvalid if there is none."""
+        try:
+            spec = importlib.util.find_spec(self.entry_point.module)
+        except ImportError as error:
+            raise ManifestInvalid(self.name, self.distribution, f"{self.entry_point.module} cannot be found ({error})") from error
+        if spec is None or spec.origin is None:
+            raise ManifestInvalid(
+                self.name, self.distribution, f"there is no package {self.entry_point.module}; reinstall the distribution"
+            )
+        # Not resolved: Alembic compares the author's `--version-path` with it letter by letter.
+        return Path(spec.origin).parent
+
+    @property
+    def versions_path(self) -> Path | None:
+        """Folder of the module's migrations, None for a module without tables."""
+        folder = self.package_path / "migrations" / "versions"
+        return folder if folder.is_dir() else None
+
+    @cached_property
+    def module(self) -> BaseModule:
+        """The module itself; imports its package. Raises ManifestInvalid if name or version are unusable or the import fails."""
+        try:
+            loaded = self.entry_point.load()
+        except Exception as error:
+            # A stranger's package may raise anything while it is imported; it must not take the others with it.
+            raise ManifestInvalid(self.name, self.distribution, f"importing it failed ({type(error).__name__}: {error})") from error
+        if not (isinstance(loaded, type) and issubclass(loaded, BaseModule)):
+            raise ManifestInvalid(self.name, self.distribution, f"{self.entry_point.value} is no subclass of BaseModule")
+        return loaded()
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """The manifest as the core uses it: what is wrong beyond name and version is left at its default (the validator lists it)."""
+        from .manifest_validator import read_manifest
+
+        manifest, issues = read_manifest(self.module.manifest)
+        if manifest is None:
+            raise ManifestInvalid(self.name, self.distribution, "; ".join(issue.message for issue in issues if issue.fatal))
+        if manifest.name != self.name:
+            raise ManifestInvalid(
+                self.name, self.distribution, f"its entry point says {self.name!r}, its manifest {manifest.name!r}; make them equal"
+            )
+        if manifest.category == "official" and not self.of_core:
+            return manifest.model_copy(update={"category": "community"})
+        return manifest
+
+    @property
+    def of_core(self) -> bool:
+        """Whether this very distribution ships it: only those may call themselves official."""
+        return _normalised(self.distribution) == CORE_DISTRIBUTION
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the package is another one, or an author edited its code or migrations. Imports nothing."""
+        parts = [self.name, self.entry_point.value, _normalised(self.distribution), self.distribution_version]
+        try:
+            package = self.package_path
+        except ManifestInvalid:
+            return hashlib.sha256("\0".join([*parts, "missing"]).encode()).hexdigest()
+        for folder in (package, package / "migrations" / "versions"):
+            if folder.is_dir():
+                for file in sorted(folder.glob("*.py")):
+                    status = file.stat()
+                    parts.append(f"{file.name}:{status.st_size}:{status.st_mtime_ns}")
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """Everything found on the Python path, with what had to be left out."""
+
+    modules: Mapping[str, DiscoveredModule]
+    errors: Mapping[str, PluginError] = field(default_factory=dict)
+    """Names that several distributions claim, and why none of them is in `modules`."""
+
+    def __iter__(self) -> Iterator[DiscoveredModule]:
+        return iter(self.modules.values())
+
+    def __len__(self) -> int:
+        return len(self.modules)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.modules
+
+    def get(self, name: str) -> DiscoveredModule | None:
+        return self.modules.get(name)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Equal as long as the same packages are installed. Part of what tells a boot that nothing has changed."""
+        parts = [f"{module.name}={module.fingerprint}" for module in self] + [f"{name}!" for name in sorted(self.errors)]
+        return "sha256:" + hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def discover_modules(path: Iterable[str] | None = None) -> Discovery:
+    """The modules offered by the distributions on `path` (default: the Python path), by name.
+
+    A name that two distributions claim is refused to both. A distribution found twice counts once, the first one on the path.
+    """
+    found: dict[str, list[DiscoveredModule]] = {}
+    for distribution in _distributions(path):
+        for entry_point in distribution.entry_points:
+            if entry_point.group == GROUP:
+                module = DiscoveredModule(entry_point.name, entry_point, distribution.metadata["Name"], distribution.version)
+                found.setdefault(entry_point.name, []).append(module)
+    modules = {name: claims[0] for name, claims in sorted(found.items()) if len(claims) == 1}
+    errors: dict[str, PluginError] = {
+        name: NameClaimedTwice(name, sorted(claim.distribution for claim in claims)) for name, claims in found.items() if len(claims) > 1
+    }
+    return Discovery(modules, errors)
+
+
+def _distributions(path: Iterable[str] | None) -> Iterator[Distribution]:
+    seen: set[str] = set()
+    for distribution in distributions() if path is None else distributions(path=list(path)):
+        name = _normalised(distribution.metadata["Name"] or "")
+        if name not in seen:
+            seen.add(name)
+            yield distribution
+
+
+def _normalised(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

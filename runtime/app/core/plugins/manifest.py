@@ -1,0 +1,86 @@
+"""The manifest schema (seeds, guide §1). What is wrong with a given manifest is said by `manifest_validator`."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from packaging.version import InvalidVersion, Version
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+NAME_PATTERN = r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$"
+VERSION_PATTERN = r"^\d+\.\d+\.\d+$"
+LOCAL_PERMISSION_PATTERN = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$"
+
+ModuleName = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=60)]
+SemanticVersion = Annotated[str, StringConstraints(pattern=VERSION_PATTERN, max_length=40)]
+
+
+class _Value(BaseModel):
+    # A snapshot of a later release may carry more; what is unknown in a package's own manifest is the validator's business.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class NavigationEntry(_Value):
+    """One entry of the sidebar. `label` is an i18n key; `permission` is the full, namespaced name."""
+
+    label: str
+    to: str
+    icon: str | None = None
+    permission: str | None = None
+    order: int = 100
+
+
+class Frontend(_Value):
+    layer_path: str | None = None
+    navigation: tuple[NavigationEntry, ...] = ()
+
+
+class Manifest(_Value):
+    """What a module says about itself. `manifest_validator.read_manifest` parses a package's own."""
+
+    name: ModuleName
+    version: SemanticVersion
+    title: str | None = None
+    summary: str = ""
+    author: str = ""
+    license: str = ""
+    category: Literal["official", "community"] = "community"
+    min_core_version: SemanticVersion | None = None
+    depends: tuple[ModuleName, ...] = ()
+    installable: bool = True
+    auto_install: bool = False
+    removable: bool = False
+    data_files: tuple[str, ...] = ()
+    role_permissions: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    frontend: Frontend = Field(default_factory=Frontend)
+    fulfils: tuple[str, ...] = ()
+    """Obligations of compliance packs this module meets, such as `es-verifactu`."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """As JSON: what `core_module.manifest_snapshot` and the release's catalogue hold."""
+        return self.model_dump(mode="json")
+
+
+def version_key(version: str | None) -> Version:
+    """Comparable form of a version; None and what is no version are older than any."""
+    try:
+        return Version(version or "0")
+    except InvalidVersion:
+        return Version("0")
+
+
+def namespaced(module: str, permission: str) -> str:
+    """The full name of a module's local permission (guide §7)."""
+    return f"{module}.{permission}"
+
+
+def granted(patterns: tuple[str, ...], declared: tuple[str, ...]) -> frozenset[str]:
+    """The declared local permissions that a role's patterns (`*`, `movements.*`, `items.read`) select."""
+    return frozenset(name for name in declared if any(_matches(pattern, name) for pattern in patterns))
+
+
+def _matches(pattern: str, name: str) -> bool:
+    if pattern == "*":
+        return True
+    if pattern.endswith(".*"):
+        return name.startswith(pattern[:-1])
+    return pattern == name
