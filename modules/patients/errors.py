@@ -10,7 +10,9 @@ class PatientNotFound(DomainError):
     code = "patient_not_found"
 
     def __init__(self, patient_id: UUID) -> None:
-        super().__init__(f"There is no patient {patient_id} in this clinic. Search for the patient, or switch to the clinic they belong to.")
+        super().__init__(
+            f"There is no patient {patient_id} in this clinic. Search for the patient, or switch to the clinic they belong to."
+        )
 
 
 class PatientChanged(DomainError):

@@ -18,7 +18,6 @@ class Patient(Base):
         UniqueConstraint("clinic_id", "id", name="uq_patients_clinic_id_id"),
         CheckConstraint("status IN ('active', 'archived')", name="ck_patients_status"),
         CheckConstraint("(status = 'archived') = (archived_at IS NOT NULL)", name="ck_patients_archived_at"),
-        Index("ix_patients_clinic_id", "clinic_id"),
         Index("ix_patients_list", "clinic_id", "status", "sort_name", "id"),
         Index("ix_patients_name", "clinic_id", "sort_name", "id"),
         Index("ix_patients_document", "clinic_id", "document_key", postgresql_where=text("document_key IS NOT NULL")),
@@ -31,9 +30,7 @@ class Patient(Base):
     id: Mapped[uuid.UUID] = mapped_column(
         UUID(as_uuid=True), primary_key=True, default=uuid.uuid4, server_default=text("gen_random_uuid()")
     )
-    clinic_id: Mapped[uuid.UUID] = mapped_column(
-        UUID(as_uuid=True), ForeignKey("clinics.id", name="fk_patients_clinic"), nullable=False
-    )
+    clinic_id: Mapped[uuid.UUID] = mapped_column(UUID(as_uuid=True), ForeignKey("clinics.id", name="fk_patients_clinic"), nullable=False)
     first_name: Mapped[str] = mapped_column(String(100))
     last_name: Mapped[str] = mapped_column(String(150))
     birth_date: Mapped[date | None] = mapped_column(Date)

@@ -37,9 +37,7 @@ async def list_patients(
     page: Annotated[int, Query(ge=1, le=100_000)] = 1,
     page_size: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> PaginatedApiResponse[PatientResponse]:
-    patients, total = await PatientService.list_patients(
-        db, ctx.clinic_id, search=search, page=page, page_size=page_size, status=status
-    )
+    patients, total = await PatientService.list_patients(db, ctx.clinic_id, search=search, page=page, page_size=page_size, status=status)
     data = [PatientResponse.model_validate(patient) for patient in patients]
     return PaginatedApiResponse(data=data, total=total, page=page, page_size=page_size)
 

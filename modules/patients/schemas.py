@@ -93,7 +93,11 @@ class PatientUpdate(_PatientFields):
 
     @model_validator(mode="after")
     def _required_stay(self) -> Self:
-        cleared = [name for name in ("first_name", "last_name", "address", "notes") if name in self.model_fields_set and getattr(self, name) is None]
+        cleared = [
+            name
+            for name in ("first_name", "last_name", "address", "notes")
+            if name in self.model_fields_set and getattr(self, name) is None
+        ]
         if cleared:
             raise ValueError(f"{', '.join(cleared)} cannot be null: leave it out to keep it")
         return self

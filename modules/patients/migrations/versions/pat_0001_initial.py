@@ -64,12 +64,13 @@ def upgrade() -> None:
         sa.CheckConstraint("status IN ('active', 'archived')", name="ck_patients_status"),
         sa.CheckConstraint("(status = 'archived') = (archived_at IS NOT NULL)", name="ck_patients_archived_at"),
     )
-    op.create_index("ix_patients_clinic_id", "patients", ["clinic_id"])
     op.create_index("ix_patients_list", "patients", ["clinic_id", "status", "sort_name", "id"])
     op.create_index("ix_patients_name", "patients", ["clinic_id", "sort_name", "id"])
     for name, column in (("document", "document_key"), ("email", "email"), ("phone", "phone_digits")):
         op.create_index(f"ix_patients_{name}", "patients", ["clinic_id", column], postgresql_where=sa.text(f"{column} IS NOT NULL"))
-    op.create_index("ix_patients_search", "patients", ["search_text"], postgresql_using="gin", postgresql_ops={"search_text": "gin_trgm_ops"})
+    op.create_index(
+        "ix_patients_search", "patients", ["search_text"], postgresql_using="gin", postgresql_ops={"search_text": "gin_trgm_ops"}
+    )
     op.execute(SEARCH_FUNCTION)
 
 
