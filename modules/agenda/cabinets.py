@@ -50,7 +50,7 @@ async def update_cabinet(db: AsyncSession, clinic_id: UUID, cabinet_id: UUID, up
 
 
 async def require_active(db: AsyncSession, clinic_id: UUID, cabinet_id: UUID) -> Cabinet:
-    """A cabinet something may be booked in, kept from being archived until the transaction ends. Raises CabinetNotFound, CabinetArchived."""
+    """A cabinet to book in, kept from being archived until the transaction ends. Raises CabinetNotFound, CabinetArchived."""
     query = select(Cabinet).where(Cabinet.clinic_id == clinic_id, Cabinet.id == cabinet_id).with_for_update(read=True)
     cabinet = (await db.execute(query)).scalar_one_or_none()
     if cabinet is None:

@@ -141,7 +141,8 @@ class AgendaService:
     ) -> Appointment:
         """Assign, reassign or take away the cabinet; the same one again changes nothing.
 
-        Raises AppointmentNotFound, AppointmentClosed, CabinetNotFound, CabinetArchived, CabinetRequiredError (in treatment), AppointmentClash.
+        Raises AppointmentNotFound, AppointmentClosed, CabinetNotFound, CabinetArchived, AppointmentClash, CabinetRequiredError
+        (in treatment).
         """
         appointment = await _locked(db, clinic_id, appointment_id)
         _require_open(appointment)
