@@ -1,0 +1,67 @@
+"""`/v1/compliance`: what a country asks of a clinic with given facts on a given date. Reads packs only, so it needs no database."""
+
+import re
+from datetime import date
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+
+from control_plane.clock import Clock
+from control_plane.compliance.errors import BadDate, CountryNotFound, UnknownCountry
+from control_plane.compliance.facts import Facts
+from control_plane.compliance.loading import Packs, official_packs
+from control_plane.compliance.resolving import resolve
+from control_plane.compliance.schemas import CountriesOut, CountryOut, RequirementsOut
+from control_plane.languages import preferred
+
+router = APIRouter(prefix="/compliance", tags=["compliance"])
+
+_NAMED = frozenset({"on", "territory", "legal_form", "tax_id"})
+
+OfficialPacks = Annotated[Packs, Depends(official_packs)]
+AcceptLanguage = Annotated[str | None, Header()]
+
+
+def parse_date(value: str) -> date:
+    """YYYY-MM-DD and nothing else: Python also reads 20270101 and week dates, which are typing errors here. Raises BadDate."""
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+        raise BadDate(value)
+    try:
+        return date.fromisoformat(value)
+    except ValueError as error:
+        raise BadDate(value) from error
+
+
+def _clock(request: Request) -> Clock:
+    clock: Clock = request.app.state.clock
+    return clock
+
+
+@router.get("")
+def list_countries(packs: OfficialPacks, accept_language: AcceptLanguage = None) -> CountriesOut:
+    """The countries with a pack, their territories, and the facts each asks for."""
+    language = preferred(accept_language)
+    return CountriesOut(items=[CountryOut.of(packs, packs.jurisdiction(country), language) for country in packs.countries])
+
+
+@router.get("/{country}")
+def get_requirements(
+    country: str,
+    request: Request,
+    packs: OfficialPacks,
+    clock: Annotated[Clock, Depends(_clock)],
+    on: Annotated[str | None, Query(description="YYYY-MM-DD; today in the country when left out")] = None,
+    territory: str | None = None,
+    legal_form: str | None = None,
+    tax_id: str | None = None,
+    accept_language: AcceptLanguage = None,
+) -> RequirementsOut:
+    """What the law asks on a date. Further query parameters are facts of the clinic (`sii=true`); the list of countries names them."""
+    stated = {name: value for name, value in request.query_params.items() if name not in _NAMED}
+    try:
+        jurisdiction = packs.jurisdiction(country, territory)
+    except UnknownCountry as error:
+        raise CountryNotFound(country, packs.countries) from error
+    day = clock.today(jurisdiction.time_zones[0]) if on is None else parse_date(on)
+    facts = Facts.of(country, territory, legal_form=legal_form, tax_id=tax_id, **stated)
+    return RequirementsOut.of(resolve(facts, packs, day), preferred(accept_language))
