@@ -1,0 +1,86 @@
+"""The wheel alone runs a clinic: built, installed into an empty environment, one life cycle."""
+
+import json
+import os
+import subprocess
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.support.runtime_env import build_wheel
+
+ROOT = Path(__file__).parents[2]
+SKIP = {".git", ".venv", ".tools", "var", "node_modules", "__pycache__"}
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """An environment that holds the wheel's files and third-party packages, and nothing of this checkout."""
+    import shutil
+    import site
+
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "dentalpin"
+    shutil.copytree(ROOT, source, symlinks=True, ignore=lambda _, names: [name for name in names if name in SKIP])
+    wheel = build_wheel(source, folder / "dist")
+    venv.create(folder / "env", with_pip=False, symlinks=True)
+    packages = next((folder / "env" / "lib").glob("python*")) / "site-packages"
+    # A plain path line, which does not follow the editable install of the base: the wheel's own files are all there is.
+    (packages / "thirdparty.pth").write_text("\n".join(site.getsitepackages()) + "\n")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(packages)
+    shutil.rmtree(source)
+    return folder / "env"
+
+
+def run(environment: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    command = [environment / "bin" / "python", "-m", "app.cli.main", *arguments]
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return subprocess.run(command, env={**kept, **variables}, cwd=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_the_wheel_holds_everything_a_life_cycle_needs(environment, tenant_database, tmp_path):
+    described = run(environment, "release", "describe")
+    assert described.returncode == 0, described.stderr
+    assert {"patients", "agenda"} <= set(json.loads(described.stdout)["modules"])
+    where = subprocess.run(
+        [environment / "bin" / "python", "-c", "import app, app.modules.patients as m; print(app.__file__); print(m.__file__)"],
+        cwd=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert all(line.startswith(str(environment)) for line in where.splitlines()), where
+
+    variables = {
+        "DATABASE_URL": tenant_database.app_url,
+        "OWNER_DATABASE_URL": tenant_database.owner_url,
+        "DENTALPIN_STORAGE": str(tmp_path / "storage"),
+        "DENTALPIN_SECRET_KEY": "s" * 40,
+        "PG_BINDIR": str(tenant_database.bindir),
+    }
+    for arguments, state in (
+        (("install", "agenda"), "installed"),
+        (("uninstall", "agenda"), "uninstalled"),
+        (("install", "agenda"), "installed"),
+    ):
+        scheduled = run(environment, "modules", *arguments, **variables)
+        assert scheduled.returncode == 0, scheduled.stdout + scheduled.stderr
+        processed = run(environment, "modules", "process", **variables)
+        assert processed.returncode == 0, processed.stdout + processed.stderr
+        listed = json.loads(run(environment, "modules", "list", "--json", **variables).stdout)
+        assert {module["name"]: module["state"] for module in listed}["agenda"] == state
+
+
+def test_nothing_of_the_checkout_is_missing_from_the_wheel(environment):
+    packages = next((environment / "lib").glob("python*")) / "site-packages"
+    for folder, package in (
+        ("runtime/app", "app"),
+        ("modules", "app/modules"),
+        ("control_plane", "control_plane"),
+        ("runtime/dentalpin_kit", "dentalpin_kit"),
+    ):
+        source = {path.relative_to(ROOT / folder) for path in (ROOT / folder).rglob("*") if path.is_file() and not SKIP & set(path.parts)}
+        assert [str(path) for path in sorted(source) if not (packages / package / path).exists()] == [], package
