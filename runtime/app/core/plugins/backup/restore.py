@@ -79,7 +79,8 @@ async def restore_module(
 
     Raises RevisionMissing, ReferenceLost (naming the rows), RowsDoNotFit, BackupDamaged, or what dump_module raises; roll back then.
     """
-    manifest = read_backup(backup.manifest_path).manifest
+    backup = read_backup(backup.manifest_path)
+    manifest = backup.manifest
     missing = [revision for revision in manifest.revisions if revision not in migrations.known]
     if missing:
         raise RevisionMissing(manifest.module, missing, manifest.version)
@@ -113,7 +114,7 @@ async def restore_module(
     if present is None or tuple(present.revisions) != manifest.revisions:
         await migrations.upgrade_to(conn, manifest.revisions)
 
-    await _load(conn, backup, manifest, bindir)
+    await _load(conn, backup, bindir)
     await migrations.upgrade_to_head(conn)
     await constraints.check_references(conn, incoming)
     await execute(conn, [key.added() for key in incoming])
@@ -141,8 +142,9 @@ async def _touched_rows(conn: AsyncConnection, module: str, own: Sequence[Table]
     return total
 
 
-async def _load(conn: AsyncConnection, backup: Backup, manifest: Manifest, bindir: Path | None) -> None:
+async def _load(conn: AsyncConnection, backup: Backup, bindir: Path | None) -> None:
     """Put exactly the dumped rows into the module's tables, seeds elsewhere and external ids included, and compare."""
+    manifest = backup.manifest
     own = await catalogue.describe(conn, [table.name for table in manifest.tables])
     _check_shape(manifest, own)
     keys = await constraints.own_keys(conn, own)
@@ -160,8 +162,10 @@ async def _load(conn: AsyncConnection, backup: Backup, manifest: Manifest, bindi
     await execute(conn, [key.as_declared() for key in keys])
     await execute(conn, [trigger.enabled() for trigger in triggers])
     await _set_sequences(conn, manifest)
-    await _set_external_ids(conn, manifest.module, manifest.external_ids)
-    await _verify(conn, backup, manifest, own)
+    async with conn.begin_nested():
+        # A transaction id of its own: restored rows must not look like seeds that nobody touched (see _touched_rows).
+        await _set_external_ids(conn, manifest.module, manifest.external_ids)
+    await _verify(conn, backup, own)
 
 
 def _check_shape(manifest: Manifest, own: Sequence[Table]) -> None:
@@ -278,8 +282,8 @@ async def _set_external_ids(conn: AsyncConnection, module: str, external_ids: Se
         )
 
 
-async def _verify(conn: AsyncConnection, backup: Backup, manifest: Manifest, own: Sequence[Table]) -> None:
-    expected = {table.name: table for table in manifest.tables}
+async def _verify(conn: AsyncConnection, backup: Backup, own: Sequence[Table]) -> None:
+    expected = {table.name: table for table in backup.manifest.tables}
     live = await catalogue.digests(conn, [(table, expected[table.name].columns) for table in own])
     differ = [name for name, digest in live.items() if (digest.rows, digest.value()) != (expected[name].rows, expected[name].digest)]
     if differ:
