@@ -33,6 +33,17 @@ def _now(name: str) -> sa.Column:
     return sa.Column(name, sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now())
 
 
+def _no_overlap(resource: str) -> postgresql.ExcludeConstraint:
+    return postgresql.ExcludeConstraint(
+        ("clinic_id", "="),
+        (f"{resource}_id", "="),
+        (sa.text("tstzrange(starts_at, ends_at, '[)')"), "&&"),
+        where=OCCUPIES,
+        using="gist",
+        name=f"ex_appointments_{resource}",
+    )
+
+
 def upgrade() -> None:
     # Equality of UUIDs inside a GiST exclusion constraint.
     op.execute("CREATE EXTENSION IF NOT EXISTS btree_gist")
@@ -77,17 +88,9 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("ends_at > starts_at AND ends_at - starts_at <= interval '24 hours'", name="ck_appointments_period"),
         sa.CheckConstraint("status <> 'in_treatment' OR cabinet_id IS NOT NULL", name="ck_appointments_treated_in_a_cabinet"),
+        _no_overlap("professional"),
+        _no_overlap("cabinet"),
     )
-    for resource in ("professional", "cabinet"):
-        op.create_exclude_constraint(
-            f"ex_appointments_{resource}",
-            "appointments",
-            ("clinic_id", "="),
-            (f"{resource}_id", "="),
-            (sa.text("tstzrange(starts_at, ends_at, '[)')"), "&&"),
-            where=OCCUPIES,
-            using="gist",
-        )
     op.create_index("ix_appointments_calendar", "appointments", ["clinic_id", "starts_at", "id"])
     op.create_index("ix_appointments_patient", "appointments", ["clinic_id", "patient_id", "starts_at"])
     _create_history(
