@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import asyncpg
 
+from app.core.runtime.connection import STARTING_UP, connect
+from app.core.runtime.errors import DatabaseUnreachable
 from dentalpin_kit import locks as keys
 
 logger = logging.getLogger(__name__)
@@ -68,11 +70,14 @@ class ServingLocks:
     def held(self) -> bool:
         return self._connection is not None and not self._lost.is_set()
 
-    async def take(self) -> ServedState:
-        """Take a shared lock on every installed module whose lock is free, then read the state. Raises what connecting raises."""
+    async def take(self, *, within: float = STARTING_UP) -> ServedState:
+        """Take a shared lock on every installed module whose lock is free, then read the state.
+
+        Raises DatabaseUnreachable when no connection is had within so many seconds.
+        """
         self._lost = lost = asyncio.Event()
         self._locked = set()
-        connection = await asyncpg.connect(self._url, timeout=10, command_timeout=PING_TIMEOUT, server_settings=_SETTINGS)
+        connection = await connect(self._url, within=within, command_timeout=PING_TIMEOUT, server_settings=_SETTINGS)
         connection.add_termination_listener(lambda _: lost.set())
         self._connection = connection
         return await self._settle(connection)
@@ -106,7 +111,7 @@ class ServingLocks:
         attempt = 0
         while True:
             try:
-                return await self.take()
+                return await self.take(within=0)
             except _CONNECTION_ERRORS as error:
                 pause = _RETRY[min(attempt, len(_RETRY) - 1)]
                 logger.warning("the serving locks cannot be retaken (%s); next attempt in %.1f s", type(error).__name__, pause)
@@ -151,4 +156,4 @@ async def _revision(connection: asyncpg.Connection) -> AdoptedRevision | None:
     return AdoptedRevision(row["generation"], row["identity"], row["effect"], json.loads(row["document"]))
 
 
-_CONNECTION_ERRORS: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_CONNECTION_ERRORS: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, DatabaseUnreachable)

@@ -18,6 +18,8 @@ class ServingProcess:
     release_id: str | None
     on_restart: Callable[[str], None]
     """Carries the request out: the status channel, or leaving for whoever supervises a stand-alone process."""
+    unusable: frozenset[str] = frozenset()
+    """Installed modules whose package is gone or cannot be imported: another process would not serve them either."""
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     pid: int = field(default_factory=os.getpid)
     restart_reason: str | None = None
@@ -31,7 +33,7 @@ class ServingProcess:
 
     def differs_from(self, state: ServedState) -> str | None:
         """Why this process should be replaced now that the database says `state`; None when it should not."""
-        if missing := sorted(state.installed - self.mounted):
+        if missing := sorted(state.installed - self.mounted - self.unusable):
             return f"installed but not mounted: {', '.join(missing)}"
         if gone := sorted(self.mounted - state.installed):
             return f"mounted but no longer installed: {', '.join(gone)}"

@@ -4,7 +4,6 @@ The platform has a model of its own; both follow the JSON Schema in the release'
 digest and ignored otherwise, so that a platform may be ahead of a runtime.
 """
 
-import json
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -13,7 +12,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, PrivateAttr, ValidationError
 
 from app.core.runtime.errors import RevisionUnreadable
-from dentalpin_kit.canonical import digest
+from app.core.runtime.raw_revision import identity_of, read_raw
 
 SCHEMA = 1
 
@@ -143,23 +142,6 @@ class RevisionDocument(_Part):
     def read(cls, file: Path) -> Self:
         """The document in this file. Raises RevisionUnreadable."""
         return cls.of(read_raw(file))
-
-
-def read_raw(file: Path) -> dict[str, Any]:
-    try:
-        raw = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RevisionUnreadable(f"the revision file {file} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise RevisionUnreadable(f"the revision file {file} is not JSON. Deliver it again") from error
-    if not isinstance(raw, dict):
-        raise RevisionUnreadable(f"the revision file {file} holds no JSON object. Deliver it again")
-    return raw
-
-
-def identity_of(raw: dict[str, Any]) -> str:
-    """Digest of the whole document but its digests."""
-    return digest({name: value for name, value in raw.items() if name != "digests"})
 
 
 def json_schema() -> dict[str, Any]:

@@ -1,0 +1,66 @@
+"""The commands behind `dentalpin`, as a typer application whose groups are loaded when they are named."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+import typer
+from typer.core import TyperGroup
+
+from dentalpin_kit.problems import DomainError
+
+
+class LazyGroup(TyperGroup):
+    """`modules` imports the module system, which `release` and `--help` do not need."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), "modules"})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name != "modules":
+            return super().get_command(ctx, cmd_name)
+        from app.cli.modules import app as modules
+
+        command: Any = typer.main.get_command(modules)
+        command.name = "modules"
+        return command  # type: ignore[no-any-return]
+
+
+app = typer.Typer(
+    cls=LazyGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Operate a DentalPin clinic runtime."
+)
+release_app = typer.Typer(no_args_is_help=True, help="The release this environment is.")
+app.add_typer(release_app, name="release")
+
+
+@app.command()
+def serve() -> None:
+    """Boot if there is anything to do, then serve this clinic until told to stop. Settings come from the environment."""
+    from app.serve import main
+
+    raise typer.Exit(main())
+
+
+@release_app.command("describe")
+def describe() -> None:
+    """Print the release's catalogue as canonical JSON; its SHA-256 is the release's id."""
+    from app.release import describe_text
+
+    sys.stdout.write(describe_text())
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; the exit status. Errors of the domain are one line on stderr, without a traceback."""
+    try:
+        status = app(list(arguments), standalone_mode=False)
+    except DomainError as error:
+        typer.echo(f"{error.message} [{error.code}]", err=True)
+        return 1
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        typer.echo("aborted", err=True)
+        return 130
+    return status if isinstance(status, int) else 0

@@ -1,0 +1,37 @@
+"""Bringing modules into this process: only what is installed and locked is imported; nothing else exists here."""
+
+import logging
+from collections.abc import Iterable
+
+from app.core.plugins.errors import PluginError
+from app.core.plugins.loader import discover_modules
+from app.core.plugins.registry import ModuleRegistry, MountedModule
+from app.core.plugins.topology import ordered
+
+logger = logging.getLogger(__name__)
+
+
+def mount(names: Iterable[str], registry: ModuleRegistry) -> frozenset[str]:
+    """Import and mount these modules, dependencies first; those that were mounted.
+
+    A module whose package vanished or cannot be imported stays out, and so does what depends on it: the rest serves, readiness and
+    attestation say what is missing.
+    """
+    discovery = discover_modules()
+    usable: dict[str, MountedModule] = {}
+    for name in sorted(names):
+        discovered = discovery.get(name)
+        if discovered is None:
+            logger.error("%s is installed but its package is not here; install it with pip again, or uninstall the module", name)
+            continue
+        try:
+            usable[name] = MountedModule(discovered.module, discovered.manifest)
+        except PluginError:
+            logger.exception("%s is installed but cannot be served", name)
+    for name in ordered({name: module.manifest.depends for name, module in usable.items()}):
+        lacking = [need for need in usable[name].manifest.depends if need not in registry]
+        if lacking:
+            logger.error("%s is not served, since %s is not", name, ", ".join(lacking))
+            continue
+        registry.mount(usable[name])
+    return frozenset(module.name for module in registry.active)

@@ -1,0 +1,242 @@
+"""The serving stage: the process after `execve`, without the owner's credentials. Locks, state, mount, serve, drain, leave.
+
+The last step of `dentalpin serve`. It ends by SIGTERM (drain), by being idle, or by asking for its own replacement.
+"""
+
+import asyncio
+import gc
+import logging
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from app import database
+from app.config import Settings
+from app.core.isolation import refuse_bypass
+from app.core.plugins.registry import ModuleRegistry, module_registry
+from app.core.runtime import process
+from app.core.runtime.child import wait_for_child
+from app.core.runtime.errors import SettingMissing
+from app.core.runtime.fingerprint import SETTLED
+from app.core.runtime.gate import Gate
+from app.core.runtime.idle import IdleWatch
+from app.core.runtime.locks import ServedState, ServingLocks
+from app.core.runtime.mount import mount
+from app.core.runtime.process import ServingProcess
+from app.core.runtime.server import RuntimeServer
+from app.core.runtime.sockets import control_socket, public_socket
+from app.core.runtime.status import StatusChannel
+
+logger = logging.getLogger(__name__)
+
+EXIT_RESTART: Final = 75
+"""EX_TEMPFAIL: tells the supervisor of a stand-alone process to start it again."""
+_PAUSE_AFTER_FAILURE: Final = 1.0
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """Why the process ends, and the exit status it ends with."""
+
+    why: str
+    status: int = 0
+
+
+class ServingStage:
+    def __init__(self, settings: Settings, status: StatusChannel, registry: ModuleRegistry = module_registry) -> None:
+        if settings.database_url is None:
+            raise SettingMissing("DATABASE_URL is not set")
+        self._settings = settings
+        self._status = status
+        self._registry = registry
+        self._locks = ServingLocks(settings.database_url.get_secret_value())
+        self._leaving: asyncio.Future[Leaving]
+        self._removing = False
+
+    async def run(self) -> int:
+        """Serve until told or entitled to leave; the exit status. Raises BootFailed and what the application's start-up raises."""
+        self._leaving = asyncio.get_running_loop().create_future()
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._locks.release)
+            # First the locks, then the state: what is mounted below cannot be removed any more.
+            state = await self._locks.take()
+            db = await self._open_database(stack)
+            serving = await self._mount(state)
+            stack.callback(process.install, None)
+            server, gate = await self._start_server(stack)
+            tasks = self._start_tasks(stack, db, serving, server, gate)
+            gc.collect()
+            gc.freeze()
+            self._status.ready(control=self._control_url, generation=state.revision.generation if state.revision else None)
+            leaving = await self._leaving
+            logger.info("leaving: %s", leaving.why)
+            if leaving.why == "drain":
+                self._status.draining()
+            dispatcher = tasks["dispatcher"]
+            dispatcher.cancel()
+            await server.drain()
+            if leaving.why == "idle":
+                # Asked after the drain: a request that came in last may have left a delivery behind.
+                await asyncio.gather(dispatcher, return_exceptions=True)
+                self._status.idle(await self._wake_at())
+            return leaving.status
+
+    def leave(self, why: str, status: int = 0) -> None:
+        """Drain and end; the first reason counts."""
+        if not self._leaving.done():
+            self._leaving.set_result(Leaving(why, status))
+
+    async def _open_database(self, stack: AsyncExitStack) -> database.Database:
+        assert self._settings.database_url is not None
+        db = database.Database(self._settings.database_url.get_secret_value())
+        stack.push_async_callback(db.dispose)
+        database.install(db)
+        async with db.session() as session:
+            await refuse_bypass(session)
+        return db
+
+    async def _mount(self, state: ServedState) -> ServingProcess:
+        mounted = mount(state.mountable, self._registry)
+        if missing := sorted(state.installed - mounted):
+            logger.error("installed but not served: %s", ", ".join(missing))
+        async with database.current().engine.connect() as connection:
+            row = (await connection.exec_driver_sql("SELECT value FROM core_setting WHERE key = $1", (SETTLED,))).one_or_none()
+        settled: dict[str, Any] = row[0] if row is not None and isinstance(row[0], dict) else {}
+        serving = ServingProcess(
+            locks=self._locks,
+            mounted=mounted,
+            revision=state.revision,
+            release_id=settled.get("release_id"),
+            on_restart=self._restart,
+            unusable=state.mountable - mounted,
+        )
+        process.install(serving)
+        return serving
+
+    async def _start_server(self, stack: AsyncExitStack) -> tuple[RuntimeServer, Gate]:
+        from app.main import create_app
+
+        control = control_socket()
+        self._control_url = f"http://127.0.0.1:{control.getsockname()[1]}"
+        gate = Gate(create_app(self._settings, self._registry))
+        server = RuntimeServer(gate, public=public_socket(self._settings), control=control)
+        await server.start()
+        stack.push_async_callback(server.stop)
+        return server, gate
+
+    def _start_tasks(
+        self, stack: AsyncExitStack, db: database.Database, serving: ServingProcess, server: RuntimeServer, gate: Gate
+    ) -> dict[str, asyncio.Task[None]]:
+        from app.core.events.dispatcher import Dispatcher
+
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.leave, "drain")
+        dispatcher = Dispatcher(db, self._registry)
+        self._next_due: Callable[[], Awaitable[datetime | None]] = dispatcher.next_due
+        work: dict[str, Callable[[], Awaitable[None]]] = {
+            "dispatcher": dispatcher.run,
+            "locks": lambda: self._watch_locks(serving, gate),
+        }
+        if self._settings.remover_pid is not None:
+            work["remover"] = lambda: self._await_remover(serving)
+            self._removing = True
+        if self._settings.idle_after > 0:
+            work["idle"] = lambda: self._watch_idle(server)
+        tasks = {name: asyncio.create_task(_kept_running(name, function), name=name) for name, function in work.items()}
+        stack.push_async_callback(_cancel, tasks.values())
+        return tasks
+
+    async def _watch_locks(self, serving: ServingProcess, gate: Gate) -> None:
+        def lost() -> None:
+            logger.error("the connection that holds the serving locks is lost: nothing is served until they are retaken")
+            gate.open = False
+
+        def retaken(state: ServedState) -> None:
+            if serving.mounted <= state.mountable:
+                logger.info("the serving locks are retaken")
+                gate.open = True
+            else:
+                # Removed, or being removed, while nobody watched: what is mounted here may have no tables.
+                serving.request_restart(serving.differs_from(state) or "a module is being removed")
+
+        def seen(state: ServedState) -> None:
+            if (reason := serving.differs_from(state)) is not None and self._supervised:
+                serving.request_restart(reason)
+
+        await self._locks.watch(lost=lost, retaken=retaken, seen=seen)
+
+    async def _await_remover(self, serving: ServingProcess) -> None:
+        assert self._settings.remover_pid is not None
+        status = await wait_for_child(self._settings.remover_pid)
+        self._removing = False
+        logger.log(logging.INFO if status == 0 else logging.ERROR, "the removal of modules ended with status %s", status)
+        if self._locks.held and (reason := serving.differs_from(await self._locks.reread())) is not None:
+            # A removal was refused, and the module is installed again: only a new process can mount it.
+            serving.request_restart(reason)
+
+    async def _wake_at(self) -> str | None:
+        try:
+            due = await self._next_due()
+        except (OSError, SQLAlchemyError):
+            # Not knowing, it is woken at once and asks again.
+            logger.exception("the next due delivery cannot be read")
+            due = datetime.now(UTC)
+        return due.isoformat() if due is not None else None
+
+    async def _watch_idle(self, server: RuntimeServer) -> None:
+        watch = IdleWatch(
+            after=self._settings.idle_after,
+            connections=lambda: server.connections,
+            requests=lambda: server.requests,
+            working=lambda: self._removing or not self._locks.held,
+            next_due=self._next_due,
+        )
+        await watch.run()
+        self.leave("idle")
+
+    @property
+    def _supervised(self) -> bool:
+        """Whether somebody reads the status channel and can put another process in this one's place."""
+        return self._settings.status_fd is not None
+
+    def _restart(self, reason: str) -> None:
+        self._status.restart_wanted(reason)
+        if not self._supervised:
+            self.leave("restart", EXIT_RESTART)
+
+
+async def _kept_running(name: str, function: Callable[[], Awaitable[None]]) -> None:
+    """Run to its end; after an unexpected failure, again. Nobody else would notice a dispatcher that is gone."""
+    while True:
+        try:
+            return await function()
+        except Exception:
+            logger.exception("%s failed and is started again", name)
+            await asyncio.sleep(_PAUSE_AFTER_FAILURE)
+
+
+async def _cancel(tasks: Any) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def run(settings: Settings, status: StatusChannel) -> int:
+    """Run the stage on uvloop where it is installed. Returns the exit status."""
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+    with suppress(ImportError):
+        from uvloop import new_event_loop
+
+        loop_factory = new_event_loop
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        return runner.run(_serve(settings, status))
+
+
+async def _serve(settings: Settings, status: StatusChannel) -> int:
+    return await ServingStage(settings, status).run()
