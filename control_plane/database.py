@@ -7,10 +7,11 @@ and closes it before the answer leaves, so a failed commit is an error and never
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import DateTime, MetaData, Uuid, make_url
+from sqlalchemy import DateTime, Enum, MetaData, Uuid, make_url
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
@@ -31,9 +32,16 @@ class Base(DeclarativeBase):
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         datetime: DateTime(timezone=True),
         UUID: Uuid(),
-        dict[str, Any]: JSONB(),
-        list[str]: JSONB(),
+        dict[str, Any]: JSONB(none_as_null=True),
+        list[str]: JSONB(none_as_null=True),
     }
+
+
+def text_enum(kind: type[StrEnum], length: int = 20) -> Enum:
+    """A StrEnum stored as its value in a plain text column: a new member needs no migration, the state trigger guards what matters."""
+    return Enum(
+        kind, native_enum=False, create_constraint=False, length=length, values_callable=lambda members: [one.value for one in members]
+    )
 
 
 def sqlalchemy_url(url: str) -> str:

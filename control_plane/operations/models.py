@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from control_plane.database import Base
+from control_plane.database import Base, text_enum
 from control_plane.operations.kinds import OperationKind, StepName
 from control_plane.operations.states import MACHINE, OperationEvent, OperationState, StepState
 
@@ -25,8 +25,8 @@ class Operation(Base):
     number: Mapped[int] = mapped_column(BigInteger, Identity(always=True), unique=True)
     """Order of creation; within a tenant, work is done in this order."""
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenant.id"))
-    kind: Mapped[OperationKind] = mapped_column(String(20))
-    state: Mapped[OperationState] = mapped_column(String(20), default=MACHINE.initial)
+    kind: Mapped[OperationKind] = mapped_column(text_enum(OperationKind))
+    state: Mapped[OperationState] = mapped_column(text_enum(OperationState), default=MACHINE.initial)
     generation: Mapped[int | None] = mapped_column(Integer)
     """Of the revision this is to bring about, where it is about one."""
     reason: Mapped[str | None]
@@ -46,7 +46,7 @@ class Operation(Base):
     steps: Mapped[list["OperationStep"]] = relationship(order_by="OperationStep.position", lazy="selectin", cascade="all, delete-orphan")
 
     def move(self, on: OperationEvent, *, at: datetime, reason: str | None = None, code: str | None = None) -> None:
-        target = MACHINE.target(OperationState(self.state), on)
+        target = MACHINE.target(self.state, on)
         self.state = target
         self.reason, self.error_code = reason, code
         if target is OperationState.RUNNING and self.started_at is None:
@@ -67,8 +67,8 @@ class OperationStep(Base):
 
     operation_id: Mapped[UUID] = mapped_column(ForeignKey("operation.id", ondelete="CASCADE"), primary_key=True)
     position: Mapped[int] = mapped_column(Integer, primary_key=True)
-    name: Mapped[StepName] = mapped_column(String(20))
-    state: Mapped[StepState] = mapped_column(String(20), default=StepState.PENDING)
+    name: Mapped[StepName] = mapped_column(text_enum(StepName))
+    state: Mapped[StepState] = mapped_column(text_enum(StepState), default=StepState.PENDING)
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     reason: Mapped[str | None]
     started_at: Mapped[datetime | None]

@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Sequence, String
+from sqlalchemy import BigInteger, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from control_plane.database import Base
 
-DESCRIBED = Sequence("release_described_seq", metadata=Base.metadata)
+NEXT_DESCRIBED = text("nextval('release_described_seq')")
 
 
 class Release(Base):
@@ -18,6 +18,6 @@ class Release(Base):
     """sha256:… of exactly what `dentalpin release describe` printed."""
     core_version: Mapped[str] = mapped_column(String(40))
     document: Mapped[dict[str, Any]]
-    described: Mapped[int] = mapped_column(BigInteger, DESCRIBED, server_default=DESCRIBED.next_value(), unique=True)
+    described: Mapped[int] = mapped_column(BigInteger, server_default=NEXT_DESCRIBED, unique=True)
     """Rises each time this release becomes the newest."""
     registered_at: Mapped[datetime]

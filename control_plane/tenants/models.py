@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import CheckConstraint, Date, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from control_plane.database import Base
+from control_plane.database import Base, text_enum
 from control_plane.tenants.states import MACHINE, UNDER_WAY, TenantEvent, TenantState
 
 _UNDER_WAY = ", ".join(f"'{state.value}'" for state in sorted(UNDER_WAY))
@@ -35,7 +35,7 @@ class Tenant(Base):
     chosen: Mapped[list[str]]
     """Names of the modules the clinic chose, sorted; dependencies and law are in the revision."""
     pinned_release: Mapped[str | None] = mapped_column(String(80))
-    state: Mapped[TenantState] = mapped_column(String(20), default=MACHINE.initial)
+    state: Mapped[TenantState] = mapped_column(text_enum(TenantState), default=MACHINE.initial)
     state_since: Mapped[datetime]
     state_deadline: Mapped[datetime | None]
     state_reason: Mapped[str | None]
@@ -50,7 +50,7 @@ class Tenant(Base):
 
     def move(self, on: TenantEvent, *, at: datetime, deadline: datetime | None = None, reason: str | None = None) -> None:
         """Take the transition. A target that is under way needs a deadline, one that waits for a person a reason."""
-        target = MACHINE.target(TenantState(self.state), on)
+        target = MACHINE.target(self.state, on)
         if target != self.state:
             self.state_since = at
         self.state = target

@@ -1,153 +1,141 @@
-"""A whole platform on this machine, started as `./dev up` starts it, in a folder of its own."""
+"""The control plane for tests: its own database from a template, a clock that stands still, a runtime environment that is a script."""
 
 import json
-import os
-import re
-import signal
-import subprocess
-import sys
-import time
-import uuid
-from collections.abc import Callable
+import shlex
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 
-ROOT = Path(__file__).parents[2]
-Json = dict[str, Any]
+from control_plane.access.service import create_key
+from control_plane.config import Settings
+from control_plane.main import create_app, read_release
+from control_plane.migrations import migrate
+from control_plane.platform import Platform
+from tests.support.clock import FakeClock
+from tests.support.postgres import ADMIN, Postgres, TenantDatabase, database_from, in_fresh_loop, make_template
+
+BUSINESS = {"country": "ES", "owner_email": "owner@clinic.example"}
 
 
-class Platform:
-    """`up`, `down` and `kill` the platform under `data`; `api` speaks /v1 as its operator."""
+def module(version: str = "1.0.0", *depends: str, **facts: Any) -> dict[str, Any]:
+    return {
+        "version": version,
+        "depends": list(depends),
+        "category": "official",
+        "removable": True,
+        "installable": True,
+        "heads": [],
+        **facts,
+    }
 
-    def __init__(self, data: Path, runtime_env: Path, *, postgres_bindir: Path | None = None, **environment: str) -> None:
-        self.data = data
-        self.runtime_env = runtime_env
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-        self.environment = {**kept, **environment}
-        if postgres_bindir is not None:
-            self.environment["PG_BINDIR"] = str(postgres_bindir)
 
-    def command(self, *arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "control_plane.embedded", *arguments, "--data", str(self.data)],
-            cwd=ROOT,
-            env={**self.environment, **environment},
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
+MODULES: dict[str, dict[str, Any]] = {
+    "patients": module(),
+    "agenda": module("1.0.0", "patients"),
+    "inventory": module("0.1.0", "patients", "agenda", category="community"),
+    "billing": module("1.0.0", "patients"),
+    "verifactu": module("1.0.0", "billing", fulfils=["es-verifactu"]),
+    "ledger": module("1.0.0", removable=False),
+    "ledger_reports": module("1.0.0", "ledger"),
+    "future": module(min_core_version="9.0.0"),
+    "draft": module(installable=False),
+    "on_draft": module("1.0.0", "draft"),
+    "orphaned": module("1.0.0", "vanished"),
+    "ring_a": module("1.0.0", "ring_b"),
+    "ring_b": module("1.0.0", "ring_a"),
+}
+
+
+class RuntimeEnvironment:
+    """An environment whose `bin/dentalpin release describe` prints what it is told, as a distribution installed by pip would change it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._program = folder / "bin" / "dentalpin"
+        self._program.parent.mkdir(parents=True)
+        self.describe(MODULES)
+
+    def describe(self, modules: dict[str, dict[str, Any]], *, core_version: str = "1.0.0") -> None:
+        self.print(
+            json.dumps(
+                {"schema": 1, "core_version": core_version, "modules": modules, "schemas": {}}, sort_keys=True, separators=(",", ":")
+            )
         )
-        assert not check or done.returncode == 0, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}\n{self.logs()}"
-        return done
 
-    def up(self, *options: str, **environment: str) -> "Platform":
-        self.command("up", "--detach", "--runtime-env", str(self.runtime_env), *options, **environment)
-        return self
-
-    def down(self) -> None:
-        self.command("down")
-
-    def status(self) -> Json:
-        return json.loads(self.command("status", "--json").stdout)
-
-    def pid(self, name: str) -> int:
-        """The process `name` (platform, postgres, supervisor, api, worker)."""
-        return int(next(process["pid"] for process in self.status()["processes"] if process["name"] == name))
-
-    def kill(self, name: str) -> None:
-        os.kill(self.pid(name), signal.SIGKILL)
-
-    @property
-    def api(self) -> httpx2.Client:
-        status = self.status()
-        key = Path(status["key_file"]).read_text().strip()
-        return httpx2.Client(base_url=status["api"], headers={"Authorization": f"Bearer {key}"}, timeout=30)
-
-    def logs(self) -> str:
-        return "\n".join(f"== {path.name}\n{path.read_text(errors='replace')[-1500:]}" for path in sorted(self.data.glob("logs/*.log")))
-
-    def dentalpin(self, slug: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = {**self.environment, "DENTALPIN_DATA": str(self.data)}
-        command = [str(ROOT / "bin" / "dentalpin"), "--tenant", slug, *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    def print(self, text: str, *, status: int = 0) -> None:
+        self._program.write_text(f"#!/bin/sh\nprintf %s {shlex.quote(text)}\nexit {status}\n")
+        self._program.chmod(0o755)
 
 
-def wait_for(condition: Callable[[], Any], what: str, *, seconds: float = 60.0) -> Any:
-    """The first true answer of `condition`, asked again and again; fails with `what` after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = condition()
-        if found:
-            return found
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
-        time.sleep(0.05)
+@pytest.fixture(scope="session")
+def platform_template(postgres: Postgres) -> str:
+    def fill(database: TenantDatabase) -> None:
+        in_fresh_loop(lambda: migrate(postgres.url(ADMIN, database.name)))
+
+    return make_template(postgres, "template_platform", fill, owner=ADMIN)
 
 
-def send(call: Callable[[], httpx2.Response]) -> httpx2.Response:
-    """Repeat a call that can safely be repeated while the other side is being restarted."""
-
-    def answered() -> httpx2.Response | None:
-        try:
-            answer = call()
-        except httpx2.TransportError:
-            return None
-        return None if answer.status_code == 503 else answer
-
-    found: httpx2.Response = wait_for(answered, "the platform answers")
-    return found
+@pytest.fixture
+def migrated_database(postgres: Postgres, platform_template: str) -> Iterator[TenantDatabase]:
+    """The platform's own database with all tables; `.owner_url` is its URL."""
+    with database_from(postgres, platform_template, owner=ADMIN) as database:
+        url = postgres.url(ADMIN, database.name)
+        yield replace(database, owner_url=url, app_url=url)
 
 
-def create_tenant(api: httpx2.Client, **fields: Any) -> Json:
-    headers = {"Idempotency-Key": str(uuid.uuid4())}
-    body = {"name": "Clínica Sol", "country": "ES", "owner_email": "ana@example.com", "modules": ["agenda"], **fields}
-    answer = send(lambda: api.post("/v1/tenants", json=body, headers=headers))
-    assert answer.status_code == 202, answer.text
-    return answer.json()
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
 
 
-def finished(api: httpx2.Client, operation: Json, *, seconds: float = 90.0) -> Json:
-    """The operation once it has ended; it must have succeeded."""
-
-    def ended() -> Json | None:
-        found: Json = send(lambda: api.get(f"/v1/operations/{operation['id']}")).json()
-        return found if found["state"] in {"succeeded", "failed", "cancelled", "superseded"} else None
-
-    found: Json = wait_for(ended, f"operation {operation['id']} ends", seconds=seconds)
-    assert found["state"] == "succeeded", json.dumps(found, indent=1)
-    return found
+@pytest.fixture
+def runtime_environment(tmp_path: Path) -> RuntimeEnvironment:
+    return RuntimeEnvironment(tmp_path / "runtime-env")
 
 
-def change_modules(api: httpx2.Client, slug: str, *modules: str) -> Json | None:
-    """Ask for `modules` and wait; None when nothing had to change."""
-    answer = send(lambda: api.put(f"/v1/tenants/{slug}/modules", json={"modules": list(modules)}))
-    assert answer.status_code in (200, 202), answer.text
-    return finished(api, answer.json()["operation"]) if answer.status_code == 202 else None
+@pytest.fixture
+def platform_settings(
+    migrated_database: TenantDatabase, postgres: Postgres, tmp_path: Path, runtime_environment: RuntimeEnvironment
+) -> Settings:
+    return Settings(
+        database_url=migrated_database.owner_url,
+        tenant_database_admin_url=postgres.admin_url,
+        data=tmp_path / "data",
+        runtime_env=runtime_environment.folder,
+        pg_bindir=postgres.bindir,
+        public_url="http://platform.example",
+        today=None,
+    )
 
 
-def welcome_link(data: Path, email: str) -> str:
-    """The one-time link in the newest mail to `email`."""
-    for mail in sorted((data / "mail").rglob("*.eml"), key=lambda path: path.stat().st_mtime_ns, reverse=True):
-        text = mail.read_text(encoding="utf-8", errors="replace").replace("=\n", "").replace("=3D", "=")
-        if email in text and (found := re.search(r"https?://\S+/welcome\?token=[\w.-]+", text)):
-            return found.group()
-    raise AssertionError(f"no mail to {email} with a link in {data / 'mail'}")
+@pytest.fixture
+async def platform(platform_settings: Settings, clock: FakeClock) -> AsyncIterator[Platform]:
+    built = Platform.build(platform_settings, clock=clock)
+    await read_release(built)
+    yield built
+    await built.close()
 
 
-def sign_in(data: Path, url: str, email: str = "ana@example.com", password: str = "correct horse battery staple") -> httpx2.Client:
-    """A client of the clinic's runtime, signed in as its owner; the password is set through the mailed link at the first time."""
-    client = httpx2.Client(base_url=url, timeout=30)
-    answer = client.post("/api/v1/auth/login", json={"email": email, "password": password})
-    if answer.status_code != 200:
-        link = welcome_link(data, email)
-        page = client.get(link)
-        assert page.status_code == 200, page.text
-        fields = dict(re.findall(r'<input[^>]*type="hidden"[^>]*name="([^"]+)"[^>]*value="([^"]*)"', page.text))
-        done = client.post(str(page.url), data={**fields, "password": password, "password_again": password}, follow_redirects=True)
-        assert done.status_code == 200, done.text
-        client = httpx2.Client(base_url=url, timeout=30)
-        answer = client.post("/api/v1/auth/login", json={"email": email, "password": password})
-    assert answer.status_code == 200, answer.text
-    client.headers["Authorization"] = f"Bearer {answer.json()['data']['access_token']}"
-    return client
+@asynccontextmanager
+async def api_of(platform: Platform) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of the platform's API with an operator's key; the application runs in this process."""
+    async with platform.database.transaction() as session:
+        _, key = await create_key(session, "tests", at=platform.clock.now())
+    app = create_app(platform)
+    async with app.router.lifespan_context(app):
+        transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx2.AsyncClient(
+            transport=transport, base_url="http://platform", headers={"Authorization": f"Bearer {key}"}
+        ) as client:
+            yield client
+
+
+@pytest.fixture
+async def client(platform: Platform) -> AsyncIterator[httpx2.AsyncClient]:
+    async with api_of(platform) as client:
+        yield client

@@ -22,8 +22,9 @@ import secrets
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
-from control_plane.deployers.local.environment import secrets_of, serve_command
+from control_plane.deployers.local.environment import public_url, secrets_of, serve_command
 from control_plane.deployers.local.http import Request, Response, answer
 from control_plane.deployers.local.keeper import TenantKeeper
 from control_plane.deployers.local.placement import BadSpec, Goal, Placement, PlacementStore, Spec, check_tenant_id, write_private
@@ -109,7 +110,7 @@ class Supervisor:
             case "GET", []:
                 return Response.of({"pid": os.getpid(), "tenants": len(self._keepers)})
             case "GET", ["tenants"]:
-                return Response.of([keeper.show() for keeper in self._keepers.values()])
+                return Response.of([self._show(keeper) for keeper in self._keepers.values()])
             case "PUT", ["tenants", tenant_id]:
                 return await self._put(tenant_id, request)
             case "DELETE", ["tenants", tenant_id]:
@@ -136,7 +137,7 @@ class Supervisor:
                 placement = Placement(tenant_id, spec.slug, spec.name, digest="", port=0, goal=Goal.STOPPED)
                 keeper = await self._adopt(placement)
             keeper.ask(spec)
-        return Response.of(keeper.show())
+        return Response.of(self._show(keeper))
 
     async def _delete(self, tenant_id: str) -> Response:
         async with self._lock(tenant_id):
@@ -160,7 +161,10 @@ class Supervisor:
         if keeper is None:
             return Response.problem(404, "unknown_tenant", f"No tenant {tenant_id} was placed on this machine; PUT it first.")
         await act(keeper)
-        return Response.of(keeper.show())
+        return Response.of(self._show(keeper))
+
+    def _show(self, keeper: TenantKeeper) -> dict[str, Any]:
+        return keeper.show() | {"url": public_url(self.settings.public_host, keeper.placement.port)}
 
     def _lock(self, tenant_id: str) -> asyncio.Lock:
         return self._changing.setdefault(tenant_id, asyncio.Lock())

@@ -1,0 +1,60 @@
+"""A tenant's secrets, made where they are used: files of 0600 in its folder. The control plane sees SCRAM verifiers only."""
+
+import base64
+import hashlib
+import hmac
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import quote
+
+from control_plane.deployers.base import DatabaseAddress, RoleVerifiers
+from control_plane.deployers.local.environment import secrets_folder
+from control_plane.deployers.local.placement import write_private
+
+SCRAM_ITERATIONS = 4096
+"""PostgreSQL's own default. The passwords are random, so more would not make them harder to guess."""
+OWNER, APP = "owner.password", "app.password"
+KEY = "secret.key"
+
+
+def scram_verifier(password: str, *, salt: bytes | None = None) -> str:
+    """What PostgreSQL stores for a password (RFC 5803): enough to check it, not to log in with. `password` is ASCII."""
+    salt = salt if salt is not None else secrets.token_bytes(16)
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode("ascii"), salt, SCRAM_ITERATIONS)
+    stored_key = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    server_key = hmac.digest(salted, b"Server Key", "sha256")
+    parts = (base64.b64encode(part).decode() for part in (salt, stored_key, server_key))
+    return "SCRAM-SHA-256${}:{}${}:{}".format(SCRAM_ITERATIONS, *parts)
+
+
+def ensure_secrets(tenant: Path) -> RoleVerifiers:
+    """Make the secrets that are missing; the others stay as they are."""
+    folder = secrets_folder(tenant)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _ensure(folder / KEY, 48)
+    owner, app = (_ensure(folder / name, 32) for name in (OWNER, APP))
+    return RoleVerifiers(owner=scram_verifier(owner), app=scram_verifier(app))
+
+
+def write_addresses(tenant: Path, database: DatabaseAddress) -> None:
+    """The URLs the runtime is started with. Raises FileNotFoundError before `ensure_secrets`."""
+    folder = secrets_folder(tenant)
+    for file, password, role in (("owner.url", OWNER, database.owner_role), ("app.url", APP, database.app_role)):
+        credentials = f"{quote(role, safe='')}:{quote((folder / password).read_text(encoding='utf-8').strip(), safe='')}"
+        host = f"[{database.host}]" if ":" in database.host else database.host
+        url = f"postgresql://{credentials}@{host}:{database.port}/{quote(database.name, safe='')}"
+        if not (folder / file).exists() or (folder / file).read_text(encoding="utf-8") != url:
+            write_private(folder / file, url)
+
+
+def _ensure(file: Path, bytes_of_entropy: int) -> str:
+    """The secret in `file`, made unless it exists. Of two that make it at once, one wins and both read that one."""
+    if not file.exists():
+        draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+        write_private(draft, secrets.token_urlsafe(bytes_of_entropy))
+        with suppress(FileExistsError):
+            os.link(draft, file)
+        draft.unlink()
+    return file.read_text(encoding="utf-8").strip()

@@ -1,0 +1,11 @@
+from control_plane.config import Settings
+from control_plane.mail.base import Mailer
+from control_plane.mail.folder import FolderMailer
+from control_plane.mail.smtp import SmtpMailer
+
+
+def build_mailer(settings: Settings) -> Mailer:
+    """SMTP where an address is configured, else files in the mail folder."""
+    if settings.smtp_url is not None:
+        return SmtpMailer(settings.smtp_url.get_secret_value(), settings.mail_from)
+    return FolderMailer(settings.mails, settings.mail_from)

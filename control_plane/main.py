@@ -1,0 +1,84 @@
+"""The platform's web application: the operators' API under /v1 and the pages for people."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, Depends, FastAPI
+from sqlalchemy import text
+
+from control_plane import errors
+from control_plane.access.router import router as keys
+from control_plane.access.routing import ThisPlatform, current_actor
+from control_plane.access.service import ensure_first_key
+from control_plane.compliance.router import router as compliance
+from control_plane.notices import Notices
+from control_plane.operations.router import router as operations
+from control_plane.platform import Platform
+from control_plane.releases import service as releases
+from control_plane.releases.describe import describe
+from control_plane.releases.router import router as modules
+from control_plane.tenants.router import router as tenants
+
+log = logging.getLogger(__name__)
+health = APIRouter(prefix="/health", tags=["health"])
+
+
+@health.get("/live")
+async def live() -> dict[str, str]:
+    return {"status": "live"}
+
+
+@health.get("/ready")
+async def ready(platform: ThisPlatform) -> dict[str, str]:
+    """Whether tenants can be planned: the database answers and a release is registered."""
+    async with platform.database.transaction() as session:
+        await session.execute(text("SELECT 1"))
+        release = await releases.newest(session)
+    return {"status": "ready", "release": release.id}
+
+
+async def read_release(platform: Platform) -> None:
+    """Register what the runtime's environment holds now. Raises what describing raises."""
+    release_id, document = await describe(platform.settings.environment)
+    async with platform.database.transaction() as session:
+        await releases.register(session, release_id, document, at=platform.clock.now())
+
+
+async def _read_release_at_start(platform: Platform) -> None:
+    try:
+        await read_release(platform)
+    except errors.DomainError as error:
+        # The API serves what it knows: /health/ready says whether that is enough, `POST /v1/releases/refresh` tries again.
+        log.error("the runtime's environment could not be read: %s", error.message)
+
+
+def create_app(platform: Platform) -> FastAPI:
+    """The application for a platform whose database is migrated. It closes the platform when it ends."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with platform.database.transaction() as session:
+            await ensure_first_key(session, platform.settings.first_key_file, at=platform.clock.now())
+        reading = asyncio.create_task(_read_release_at_start(platform), name="read the release")
+        async with Notices(platform.database.url) as notices:
+            app.state.notices = notices
+            yield
+        reading.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await reading
+        await platform.close()
+
+    app = FastAPI(
+        title="DentalPin platform", version="1", lifespan=lifespan, openapi_url="/v1/openapi.json", docs_url="/v1/docs", redoc_url=None
+    )
+    app.state.platform, app.state.clock = platform, platform.clock
+    errors.install_handlers(app)
+    app.include_router(health)
+    v1 = APIRouter(prefix="/v1", dependencies=[Depends(current_actor)])
+    for router in (tenants, operations, modules, keys, compliance):
+        v1.include_router(router)
+    app.include_router(v1)
+    return app

@@ -1,0 +1,22 @@
+"""All tables of the platform in one place, for migrations and for the test that compares both."""
+
+from sqlalchemy import Column, String, Table
+
+from control_plane.access import models as access
+from control_plane.audit import models as audit
+from control_plane.database import Base
+from control_plane.idempotency import models as idempotency
+from control_plane.operations import models as operations
+from control_plane.releases import models as releases
+from control_plane.revisions import models as revisions
+from control_plane.tenants import models as tenants
+
+MODELS = (access, audit, idempotency, operations, releases, revisions, tenants)
+metadata = Base.metadata
+Table(
+    "state_transition",
+    metadata,
+    Column("machine", String(40), primary_key=True),
+    Column("source", String(20), primary_key=True),
+    Column("target", String(20), primary_key=True),
+)

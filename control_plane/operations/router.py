@@ -1,0 +1,85 @@
+"""/v1/operations: progress of one piece of work, asked once or followed as server-sent events."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Annotated, Final, cast
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from control_plane.access.routing import CurrentActor, PlatformRoute, Session, ThisPlatform
+from control_plane.audit import service as audit
+from control_plane.notices import Notices
+from control_plane.operations import service
+from control_plane.operations.schemas import OperationOut
+from control_plane.platform import Platform
+from control_plane.tenants.models import Tenant
+
+router = APIRouter(prefix="/operations", tags=["operations"], route_class=PlatformRoute)
+
+LOOK_AGAIN_SECONDS: Final = 5.0
+"""How long a stream trusts that silence means no change."""
+
+
+async def shown(session: AsyncSession, operation_id: UUID) -> OperationOut:
+    operation = await service.get(session, operation_id)
+    tenant = await session.get_one(Tenant, operation.tenant_id)
+    return OperationOut.of(operation, tenant.slug)
+
+
+async def follow(platform: Platform, notices: Notices, operation_id: UUID) -> AsyncIterator[OperationOut]:
+    """The operation as it is, then each time it has changed; ends when nothing more happens by itself. Raises UnknownOperation."""
+    last: OperationOut | None = None
+    async with notices.subscribe(str(operation_id)) as changed:
+        while last is None or not last.finished:
+            changed.clear()
+            async with platform.database.transaction() as session:
+                current = await shown(session, operation_id)
+            if current != last:
+                yield current
+                last = current
+            if not current.finished:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_AGAIN_SECONDS):
+                        await changed.wait()
+
+
+def notices_of(request: Request) -> Notices:
+    return cast(Notices, request.app.state.notices)
+
+
+async def existing(operation_id: UUID, session: Session, actor: CurrentActor) -> OperationOut:
+    return await shown(session, operation_id)
+
+
+Existing = Annotated[OperationOut, Depends(existing)]
+
+
+@router.get("/{operation_id}")
+async def get_operation(operation: Existing) -> OperationOut:
+    return operation
+
+
+@router.get("/{operation_id}/events", response_class=EventSourceResponse)
+async def operation_events(
+    operation: Existing, platform: ThisPlatform, notices: Annotated[Notices, Depends(notices_of)]
+) -> AsyncIterator[ServerSentEvent]:
+    """Events named `operation`, each with the operation whole; one named `end` when it is over."""
+    async for current in follow(platform, notices, operation.id):
+        yield ServerSentEvent(data=current, event="operation")
+    yield ServerSentEvent(data={"id": str(operation.id)}, event="end")
+
+
+@router.post("/{operation_id}/retry", status_code=202)
+async def retry_operation(operation: Existing, session: Session, actor: CurrentActor, platform: ThisPlatform) -> OperationOut:
+    """Take a failed operation up again at the step where it failed, with a new deadline."""
+    now = platform.clock.now()
+    row = await service.get(session, operation.id)
+    tenant = await session.get_one(Tenant, row.tenant_id, with_for_update=True, populate_existing=True)
+    await session.refresh(row, with_for_update=True)
+    await service.retry(session, tenant, row, at=now)
+    audit.record(session, actor, "operation.retried", at=now, tenant_id=tenant.id, operation=str(row.id))
+    return OperationOut.of(row, tenant.slug)

@@ -1,0 +1,107 @@
+"""Starting and retrying operations: rows and the tenant's state, in the caller's transaction. The worker notices by itself.
+
+The caller holds the tenant's row lock (`tenants.service.locked`); rows of operations are locked after it, here and in the worker,
+so that neither waits for the other in a circle.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from control_plane.access.actors import Actor
+from control_plane.operations.errors import OperationNotFailed, OperationOutdated, UnknownOperation
+from control_plane.operations.kinds import KINDS, SUPERSEDES, OperationKind
+from control_plane.operations.models import Operation, OperationStep
+from control_plane.operations.states import OPEN, OperationEvent, OperationState
+from control_plane.tenants.models import Tenant
+from control_plane.tenants.states import TenantEvent
+
+STARTS = {
+    OperationKind.PROVISION: TenantEvent.PROVISION_STARTED,
+    OperationKind.CHANGE_MODULES: TenantEvent.CHANGE_STARTED,
+    OperationKind.DELETE: TenantEvent.DELETE_STARTED,
+}
+"""What the start of an operation means to its tenant; an invitation means nothing to it."""
+
+
+async def start(
+    session: AsyncSession, tenant: Tenant, kind: OperationKind, *, actor: Actor, at: datetime, generation: int | None = None
+) -> Operation:
+    """Add an operation and take its tenant where it starts.
+
+    Older operations that it makes pointless end now, or, where a worker is at them, at that worker's next step boundary.
+    Raises IllegalTransition where the tenant cannot take it.
+    """
+    definition = KINDS[kind]
+    deadline = at + definition.deadline
+    operation = Operation(
+        tenant_id=tenant.id,
+        kind=kind,
+        generation=generation,
+        next_attempt_at=at,
+        deadline=deadline,
+        result={},
+        created_at=at,
+        created_by=actor.label,
+        steps=[OperationStep(position=position, name=name) for position, name in enumerate(definition.steps)],
+    )
+    if kind in STARTS:
+        tenant.move(STARTS[kind], at=at, deadline=deadline)
+    session.add(operation)
+    await session.flush()
+    for older in await open_operations(session, tenant.id, lock=True):
+        if older.id != operation.id and (kind is OperationKind.DELETE or older.kind in SUPERSEDES[kind]):
+            older.replaced_by = operation.id
+            if older.state is not OperationState.RUNNING:
+                end_replaced(older, operation, at=at)
+    await session.flush()
+    return operation
+
+
+def end_replaced(older: Operation, by: Operation, *, at: datetime) -> None:
+    """Close an operation whose place another took: cancelled by a deletion, superseded by a later change."""
+    if by.kind is OperationKind.DELETE:
+        older.move(OperationEvent.DELETED, at=at, reason="The tenant is being deleted.")
+    else:
+        older.move(OperationEvent.REPLACED, at=at, reason=f"A later request took its place (operation {by.id}).")
+
+
+async def retry(session: AsyncSession, tenant: Tenant, operation: Operation, *, at: datetime) -> Operation:
+    """Queue a failed operation again, with a new deadline, from the step it failed at. Raises OperationNotFailed, OperationOutdated."""
+    if operation.state is not OperationState.FAILED:
+        raise OperationNotFailed(operation.id, operation.state)
+    latest = await latest_operation(session, tenant.id)
+    if latest is not None and latest.id != operation.id and operation.kind is not OperationKind.INVITE:
+        raise OperationOutdated(operation.id)
+    operation.move(OperationEvent.RETRIED, at=at)
+    operation.attempts = 0
+    operation.next_attempt_at = at
+    operation.deadline = at + KINDS[operation.kind].deadline
+    if operation.kind in STARTS:
+        tenant.move(STARTS[operation.kind], at=at, deadline=operation.deadline)
+    await session.flush()
+    return operation
+
+
+async def get(session: AsyncSession, operation_id: UUID) -> Operation:
+    """Raises UnknownOperation."""
+    operation = await session.get(Operation, operation_id)
+    if operation is None:
+        raise UnknownOperation(operation_id)
+    return operation
+
+
+async def open_operations(session: AsyncSession, tenant_id: UUID, *, lock: bool = False) -> list[Operation]:
+    """Operations that are not over, oldest first."""
+    query = select(Operation).where(Operation.tenant_id == tenant_id, Operation.state.in_(OPEN)).order_by(Operation.number)
+    if lock:
+        query = query.with_for_update(of=Operation).execution_options(populate_existing=True)
+    return list(await session.scalars(query))
+
+
+async def latest_operation(session: AsyncSession, tenant_id: UUID) -> Operation | None:
+    """The last operation other than invitations."""
+    query = select(Operation).where(Operation.tenant_id == tenant_id, Operation.kind != OperationKind.INVITE)
+    return await session.scalar(query.order_by(Operation.number.desc()).limit(1))

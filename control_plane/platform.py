@@ -1,0 +1,38 @@
+"""What one process of the platform works with. Built once from the settings; tests build it with their own clock and mailer."""
+
+from dataclasses import dataclass
+
+from control_plane.access.signing import load_signing_key
+from control_plane.clock import Clock, SystemClock
+from control_plane.compliance.loading import Packs, official_packs
+from control_plane.config import Settings
+from control_plane.database import Database
+from control_plane.mail import Mailer, build_mailer
+from control_plane.prices import PriceList, load_prices
+from dentalpin_kit.tokens import SigningKey
+
+
+@dataclass(frozen=True)
+class Platform:
+    settings: Settings
+    database: Database
+    clock: Clock
+    key: SigningKey
+    packs: Packs
+    prices: PriceList
+    mailer: Mailer
+
+    @classmethod
+    def build(cls, settings: Settings, *, clock: Clock | None = None) -> "Platform":
+        return cls(
+            settings=settings,
+            database=Database(settings.database_url.get_secret_value(), pool_size=settings.worker_slots + 4),
+            clock=clock or SystemClock(settings.today),
+            key=load_signing_key(settings.keys),
+            packs=official_packs(),
+            prices=load_prices(),
+            mailer=build_mailer(settings),
+        )
+
+    async def close(self) -> None:
+        await self.database.close()

@@ -1,0 +1,134 @@
+"""Reading and writing revisions. Rows only ever are added, with a rising generation; the caller holds the tenant's row."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from control_plane.access.actors import Actor
+from control_plane.compliance.facts import Facts
+from control_plane.compliance.requirements import Requirements
+from control_plane.compliance.resolving import resolve
+from control_plane.operations.kinds import StepName
+from control_plane.operations.models import Operation, OperationStep
+from control_plane.platform import Platform
+from control_plane.releases import service as releases
+from control_plane.releases.catalogue import Catalogue
+from control_plane.revisions.document import (
+    ClinicPart,
+    OwnerPart,
+    PlatformPart,
+    RevisionContent,
+    TenantPart,
+    compliance_part,
+    module_parts,
+    parse,
+    release_part,
+)
+from control_plane.revisions.models import Revision
+from control_plane.revisions.planner import NOTHING, ModuleSet, Standing, plan_modules
+from control_plane.tenants.models import ObservedTenant, Tenant
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What a tenant would be told to run, before anything is written."""
+
+    content: RevisionContent
+    modules: ModuleSet
+    requirements: Requirements
+    catalogue: Catalogue
+
+
+def requirements_of(tenant: Tenant, platform: Platform) -> Requirements:
+    """What the law asks of this tenant today, in its own time zone. Raises the errors of compliance.resolve."""
+    zone = platform.packs.jurisdiction(tenant.country, tenant.territory).time_zones[0]
+    facts = Facts(
+        country=tenant.country, territory=tenant.territory, legal_form=tenant.legal_form, tax_id=tenant.tax_id, stated=dict(tenant.facts)
+    )
+    requirements = resolve(facts, platform.packs, platform.clock.today(zone))
+    requirements.refuse_conflicts()
+    return requirements
+
+
+async def propose(
+    session: AsyncSession, platform: Platform, tenant: Tenant, chosen: frozenset[str], standing: Standing = NOTHING
+) -> Proposal:
+    """The next revision of a tenant, should it choose these modules today. Writes nothing. Raises what planning raises."""
+    catalogue = releases.catalogue_of(await releases.release_for(session, tenant.pinned_release))
+    requirements = requirements_of(tenant, platform)
+    modules = plan_modules(chosen, catalogue, requirements, standing)
+    content = RevisionContent(
+        generation=tenant.generation + 1,
+        tenant=TenantPart(id=tenant.id, slug=tenant.slug, name=tenant.name),
+        release=release_part(catalogue),
+        modules=module_parts(modules),
+        clinic=clinic_part(tenant, requirements),
+        owner=OwnerPart(email=tenant.owner_email),
+        compliance=compliance_part(requirements, modules),
+        platform=PlatformPart(url=platform.settings.public_url.rstrip("/"), public_key=platform.key.public),
+    )
+    return Proposal(content, modules, requirements, catalogue)
+
+
+def clinic_part(tenant: Tenant, requirements: Requirements) -> ClinicPart:
+    profile = requirements.profile
+    return ClinicPart(
+        name=tenant.name,
+        country=requirements.country,
+        territory=requirements.territory,
+        timezone=profile.time_zones[0],
+        currency=profile.currency,
+        locale=profile.locales[0],
+        legal_form=tenant.legal_form,
+        tax_id=requirements.tax_id,
+    )
+
+
+def record(session: AsyncSession, tenant: Tenant, content: RevisionContent, *, actor: Actor, at: datetime) -> Revision:
+    """Make `content` what the tenant is to run from now on."""
+    document = content.sealed()
+    revision = Revision(
+        tenant_id=tenant.id,
+        generation=content.generation,
+        release_id=content.release.id,
+        document=document,
+        identity=document["digests"]["identity"],
+        effect=document["digests"]["effect"],
+        created_at=at,
+        created_by=actor.label,
+    )
+    session.add(revision)
+    tenant.generation = content.generation
+    return revision
+
+
+async def desired(session: AsyncSession, tenant: Tenant) -> Revision:
+    """The tenant's newest revision."""
+    return (await session.scalars(select(Revision).where(Revision.tenant_id == tenant.id, Revision.generation == tenant.generation))).one()
+
+
+async def standing_of(session: AsyncSession, tenant: Tenant) -> Standing:
+    """What the tenant chose last, and what is or may be installed.
+
+    That is what its runtime attested last, and the modules of every later revision whose deployment was begun: a worker that died
+    right after it does not know how far the runtime came.
+    """
+    observed = await session.get(ObservedTenant, tenant.id)
+    attested = observed.generation or 0 if observed else 0
+    installed = {
+        str(module["name"])
+        for module in ((observed.attestation or {}).get("modules", []) if observed else [])
+        if module.get("state") not in (None, "uninstalled")
+    }
+    begun = (
+        select(Revision.document)
+        .join(Operation, (Operation.tenant_id == Revision.tenant_id) & (Operation.generation == Revision.generation))
+        .join(OperationStep, OperationStep.operation_id == Operation.id)
+        .where(Revision.tenant_id == tenant.id, Revision.generation > attested)
+        .where(OperationStep.name == StepName.DEPLOY, OperationStep.attempts > 0)
+    )
+    for document in await session.scalars(begun):
+        installed.update(module.name for module in parse(document).modules)
+    return Standing(frozenset(tenant.chosen), frozenset(installed))

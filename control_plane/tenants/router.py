@@ -1,0 +1,107 @@
+"""/v1/tenants: the operators' door. The services decide; here is only what a request and an answer look like."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Response
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from control_plane.access.routing import CurrentActor, PlatformRoute, Session, ThisPlatform
+from control_plane.operations.models import Operation
+from control_plane.operations.schemas import OperationOut
+from control_plane.revisions import service as revisions
+from control_plane.tenants import service
+from control_plane.tenants.models import ObservedTenant, Tenant
+from control_plane.tenants.schemas import (
+    InvitationRequest,
+    ModuleChoice,
+    NewTenant,
+    PlanOut,
+    StartedOut,
+    TenantList,
+    TenantOut,
+    TenantSummary,
+)
+from control_plane.tenants.service import Started
+from control_plane.tenants.states import TenantState
+
+router = APIRouter(prefix="/tenants", tags=["tenants"], route_class=PlatformRoute)
+
+
+async def known_tenant(slug: str, session: Session, actor: CurrentActor) -> Tenant:
+    return await service.find(session, slug)
+
+
+async def locked_tenant(slug: str, session: Session, actor: CurrentActor) -> Tenant:
+    return await service.find(session, slug, lock=True)
+
+
+KnownTenant = Annotated[Tenant, Depends(known_tenant)]
+LockedTenant = Annotated[Tenant, Depends(locked_tenant)]
+
+
+async def shown(session: AsyncSession, tenant: Tenant) -> TenantOut:
+    last = await session.scalar(select(Operation).where(Operation.tenant_id == tenant.id).order_by(Operation.number.desc()).limit(1))
+    return TenantOut.show(tenant, await revisions.desired(session, tenant), await session.get(ObservedTenant, tenant.id), last)
+
+
+async def answered(session: AsyncSession, started: Started, response: Response) -> StartedOut:
+    """202 with the operation that was begun; 200 where nothing had to be done."""
+    await session.flush()
+    if started.operation is None:
+        response.status_code = 200
+    operation = OperationOut.of(started.operation, started.tenant.slug) if started.operation else None
+    return StartedOut(tenant=await shown(session, started.tenant), operation=operation)
+
+
+@router.post("", status_code=202)
+async def create_tenant(new: NewTenant, session: Session, actor: CurrentActor, platform: ThisPlatform, response: Response) -> StartedOut:
+    return await answered(session, await service.create(session, platform, new, actor=actor), response)
+
+
+@router.get("")
+async def list_tenants(
+    session: Session,
+    actor: CurrentActor,
+    after: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    state: TenantState | None = None,
+) -> TenantList:
+    tenants = await service.page(session, after=after, limit=limit + 1, state=state)
+    following = tenants[limit - 1].slug if len(tenants) > limit else None
+    return TenantList(items=[TenantSummary.of(tenant) for tenant in tenants[:limit]], next=following)
+
+
+@router.get("/{slug}")
+async def get_tenant(tenant: KnownTenant, session: Session) -> TenantOut:
+    return await shown(session, tenant)
+
+
+@router.post("/{slug}/plan")
+async def plan(choice: ModuleChoice, tenant: KnownTenant, session: Session, platform: ThisPlatform) -> PlanOut:
+    """What the same PUT would change, and why. Nothing is written."""
+    return await service.plan(session, platform, tenant, frozenset(choice.modules))
+
+
+@router.put("/{slug}/modules", status_code=202)
+async def put_modules(
+    choice: ModuleChoice, tenant: LockedTenant, session: Session, actor: CurrentActor, platform: ThisPlatform, response: Response
+) -> StartedOut:
+    started = await service.change_modules(session, platform, tenant, frozenset(choice.modules), actor=actor)
+    return await answered(session, started, response)
+
+
+@router.post("/{slug}/invitation", status_code=202)
+async def send_invitation(
+    wanted: InvitationRequest, tenant: LockedTenant, session: Session, actor: CurrentActor, platform: ThisPlatform, response: Response
+) -> StartedOut:
+    started = await service.invite(session, platform, tenant, wanted.owner_email, actor=actor)
+    return await answered(session, started, response)
+
+
+@router.delete("/{slug}", status_code=202)
+async def delete_tenant(
+    tenant: LockedTenant, session: Session, actor: CurrentActor, platform: ThisPlatform, response: Response
+) -> StartedOut:
+    """Delete the tenant. A final dump is kept; the operation's result says where and until when."""
+    return await answered(session, await service.delete(session, platform, tenant, actor=actor), response)

@@ -1,0 +1,261 @@
+"""Tenants as the API takes and shows them."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field, StringConstraints
+
+from control_plane.operations.models import Operation
+from control_plane.operations.schemas import OperationOut
+from control_plane.revisions.changes import ModuleChange, PriceChange
+from control_plane.revisions.document import CompliancePart, ModulePart, ObligationPart, ReasonPart, RevisionContent, parse
+from control_plane.revisions.models import Revision
+from control_plane.tenants.models import ObservedTenant, Tenant
+from control_plane.tenants.states import TenantState
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must not contain control characters")
+    return text
+
+
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_printable)]
+Short = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60), AfterValidator(_printable)]
+ModuleName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
+Modules = Annotated[list[ModuleName], Field(max_length=200, description="What the clinic chose; dependencies and law are added.")]
+Email = Annotated[EmailStr, StringConstraints(max_length=254)]
+FactValue = bool | int | Decimal | str
+
+
+class Request(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class NewTenant(Request):
+    name: Words
+    slug: Annotated[str, StringConstraints(strip_whitespace=True, max_length=80)] | None = None
+    country: Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, max_length=20)]
+    territory: Short | None = None
+    legal_form: Short | None = None
+    tax_id: Annotated[str, StringConstraints(strip_whitespace=True, max_length=40)] | None = None
+    facts: Annotated[dict[str, FactValue], Field(max_length=50)] = {}
+    """Further facts the country's law asks for; `GET /v1/compliance/{country}` names them."""
+    owner_email: Email
+    modules: Modules
+
+
+class ModuleChoice(Request):
+    modules: Modules
+
+
+class InvitationRequest(Request):
+    owner_email: Email | None = None
+
+
+class ModuleOut(BaseModel):
+    name: str
+    version: str
+    reason: ReasonPart
+
+    @classmethod
+    def of(cls, module: ModulePart) -> "ModuleOut":
+        return cls(name=module.name, version=module.version, reason=module.reason)
+
+
+class ComplianceOut(CompliancePart):
+    unmet_obligations: list[ObligationPart] = Field(serialization_alias="unmet")
+
+    @classmethod
+    def show(cls, part: CompliancePart) -> "ComplianceOut":
+        return cls(**part.model_dump(), unmet_obligations=part.unmet)
+
+
+class DesiredOut(BaseModel):
+    revision: int
+    release: str
+    core_version: str
+    modules: list[ModuleOut]
+    compliance: ComplianceOut
+    mode: str
+    identity: str
+    effect: str
+
+    @classmethod
+    def of(cls, revision: Revision) -> "DesiredOut":
+        content = parse(revision.document)
+        return cls(
+            revision=revision.generation,
+            release=content.release.id,
+            core_version=content.release.core_version,
+            modules=[ModuleOut.of(module) for module in content.modules],
+            compliance=ComplianceOut.show(content.compliance),
+            mode=content.mode,
+            identity=revision.identity,
+            effect=revision.effect,
+        )
+
+
+class ObservedModule(BaseModel):
+    name: str
+    version: str | None
+    state: str
+    heads: list[str]
+    mounted: bool
+    error: str | None
+
+
+class ObservedOut(BaseModel):
+    """What the runtime last proved about itself; `status` is what the deployer saw since."""
+
+    status: str
+    revision: int | None
+    release: str | None
+    core_version: str | None
+    identity: str | None
+    effect: str | None
+    healthy: bool
+    as_asked: bool
+    modules: list[ObservedModule]
+    not_as_asked: list[dict[str, Any]]
+    owner_claimed: bool
+    reason: str | None
+    attested_at: datetime | None
+    observed_at: datetime
+
+    @classmethod
+    def of(cls, seen: ObservedTenant) -> "ObservedOut":
+        words = seen.attestation or {}
+        return cls(
+            status=seen.status,
+            revision=seen.generation,
+            release=words.get("release_id"),
+            core_version=words.get("core_version"),
+            identity=seen.identity,
+            effect=seen.effect,
+            healthy=bool(words.get("healthy")),
+            as_asked=bool(words.get("as_asked")),
+            modules=[ObservedModule.model_validate(module) for module in words.get("modules", [])],
+            not_as_asked=words.get("not_as_asked", []),
+            owner_claimed=bool(words.get("owner_claimed")),
+            reason=seen.reason,
+            attested_at=seen.attested_at,
+            observed_at=seen.observed_at,
+        )
+
+
+class OperationRef(BaseModel):
+    id: UUID
+    kind: str
+    state: str
+
+
+class FinalDump(BaseModel):
+    path: str
+    until: date
+
+
+class TenantSummary(BaseModel):
+    id: UUID
+    slug: str
+    name: str
+    country: str
+    state: TenantState
+    reason: str | None
+    url: str | None
+    created_at: datetime
+
+    @classmethod
+    def of(cls, tenant: Tenant) -> "TenantSummary":
+        return cls(
+            id=tenant.id,
+            slug=tenant.slug,
+            name=tenant.name,
+            country=tenant.country,
+            state=tenant.state,
+            reason=tenant.state_reason,
+            url=tenant.url,
+            created_at=tenant.created_at,
+        )
+
+
+class TenantList(BaseModel):
+    items: list[TenantSummary]
+    next: str | None
+    """Pass as `after` for the following page; null on the last."""
+
+
+class TenantOut(TenantSummary):
+    state_since: datetime
+    deadline: datetime | None
+    territory: str | None
+    legal_form: str | None
+    tax_id: str | None
+    facts: dict[str, FactValue]
+    owner_email: str
+    chosen: list[str]
+    desired: DesiredOut
+    observed: ObservedOut | None
+    in_sync: bool
+    """Whether the runtime proved to run what is desired, by effect."""
+    last_operation: OperationRef | None
+    final_dump: FinalDump | None
+
+    @classmethod
+    def show(cls, tenant: Tenant, revision: Revision, seen: ObservedTenant | None, last: Operation | None) -> "TenantOut":
+        dump = FinalDump(path=tenant.final_dump, until=tenant.final_dump_until) if tenant.final_dump and tenant.final_dump_until else None
+        observed = ObservedOut.of(seen) if seen else None
+        return cls(
+            **TenantSummary.of(tenant).model_dump(),
+            state_since=tenant.state_since,
+            deadline=tenant.state_deadline,
+            territory=tenant.territory,
+            legal_form=tenant.legal_form,
+            tax_id=tenant.tax_id,
+            facts=tenant.facts,
+            owner_email=tenant.owner_email,
+            chosen=tenant.chosen,
+            desired=DesiredOut.of(revision),
+            observed=observed,
+            in_sync=bool(observed and observed.effect == revision.effect and observed.healthy and observed.as_asked),
+            last_operation=OperationRef(id=last.id, kind=last.kind, state=last.state) if last else None,
+            final_dump=dump,
+        )
+
+
+class StartedOut(BaseModel):
+    """A tenant and the operation that was begun for it; none where nothing had to be done."""
+
+    tenant: TenantOut
+    operation: OperationOut | None
+
+
+class PlanOut(BaseModel):
+    """What would change and why. Nothing was written."""
+
+    slug: str
+    same: bool
+    """Whether asking for exactly this would start no operation."""
+    release: str
+    release_changes: bool
+    modules: list[ModuleOut]
+    changes: list[ModuleChange]
+    price: PriceChange
+    compliance: ComplianceOut
+
+    @classmethod
+    def of(
+        cls, tenant: Tenant, content: RevisionContent, *, same: bool, release_changes: bool, changes: list[ModuleChange], price: PriceChange
+    ) -> "PlanOut":
+        return cls(
+            slug=tenant.slug,
+            same=same,
+            release=content.release.id,
+            release_changes=release_changes,
+            modules=[ModuleOut.of(module) for module in content.modules],
+            changes=changes,
+            price=price,
+            compliance=ComplianceOut.show(content.compliance),
+        )

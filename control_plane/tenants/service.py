@@ -1,0 +1,227 @@
+"""Recording what a tenant should be. Everything here is one transaction of the caller; the worker notices the difference and acts."""
+
+from dataclasses import dataclass
+from uuid import uuid4
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from control_plane.access.actors import Actor
+from control_plane.audit import service as audit
+from control_plane.operations import service as operations
+from control_plane.operations.kinds import KINDS, OperationKind
+from control_plane.operations.models import Lease, Operation
+from control_plane.operations.states import OPEN
+from control_plane.platform import Platform
+from control_plane.revisions import service as revisions
+from control_plane.revisions.changes import changes_between, price_change
+from control_plane.revisions.document import parse
+from control_plane.tenants import slugs
+from control_plane.tenants.errors import InvalidFactName, InvalidSlug, OwnerClaimed, SlugTaken, TenantGoing, UnknownTenant
+from control_plane.tenants.models import ObservedTenant, Tenant
+from control_plane.tenants.schemas import NewTenant, PlanOut
+from control_plane.tenants.states import TenantState
+
+_GOING = frozenset({TenantState.DELETING, TenantState.DELETE_FAILED, TenantState.DELETED})
+_NEVER_SERVED = frozenset({TenantState.PROVISIONING, TenantState.FAILED})
+_STUCK = frozenset({TenantState.FAILED, TenantState.DEGRADED})
+_OWN_FIELDS = frozenset({"country", "territory", "legal_form", "tax_id"})
+
+
+@dataclass(frozen=True)
+class Started:
+    """A tenant and the operation begun for it; None where nothing had to be done."""
+
+    tenant: Tenant
+    operation: Operation | None
+
+
+async def find(session: AsyncSession, slug: str, *, lock: bool = False) -> Tenant:
+    """The tenant with this slug; where there is none alive, the last deleted one. Raises UnknownTenant."""
+    order = (Tenant.state == TenantState.DELETED, Tenant.deleted_at.desc())
+    query = select(Tenant).where(Tenant.slug == slug).order_by(*order).limit(1)
+    if lock:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    tenant = await session.scalar(query)
+    if tenant is None:
+        raise UnknownTenant(slug)
+    return tenant
+
+
+async def page(session: AsyncSession, *, after: str | None, limit: int, state: TenantState | None) -> list[Tenant]:
+    """Tenants by slug, `limit` of them, that follow `after`; deleted ones only where asked for."""
+    query = select(Tenant).order_by(Tenant.slug, Tenant.id).limit(limit)
+    query = query.where(Tenant.state == state) if state else query.where(Tenant.state != TenantState.DELETED)
+    if after is not None:
+        query = query.where(Tenant.slug > after)
+    return list(await session.scalars(query))
+
+
+async def preview(session: AsyncSession, platform: Platform, new: NewTenant) -> revisions.Proposal:
+    """What a tenant with these facts would run, without creating it. Raises what `create` raises for facts and modules."""
+    return await revisions.propose(session, platform, _draft(platform, new), frozenset(new.modules))
+
+
+async def create(session: AsyncSession, platform: Platform, new: NewTenant, *, actor: Actor) -> Started:
+    """Write the tenant, its first revision and the operation that brings it about, together.
+
+    Raises InvalidSlug, SlugTaken, NoRelease and the errors of compliance and planning; nothing is written then.
+    """
+    now = platform.clock.now()
+    tenant = _draft(platform, new)
+    proposal = await revisions.propose(session, platform, tenant, frozenset(new.modules))
+    tenant.country, tenant.territory = proposal.requirements.country, proposal.requirements.territory
+    tenant.tax_id = proposal.requirements.tax_id or tenant.tax_id
+    await _insert_with_slug(session, tenant, new)
+    content = proposal.content.model_copy(update={"tenant": proposal.content.tenant.model_copy(update={"slug": tenant.slug})})
+    session.add(Lease(tenant_id=tenant.id, fence=0, reconcile_at=now))
+    revision = revisions.record(session, tenant, content, actor=actor, at=now)
+    operation = await operations.start(session, tenant, OperationKind.PROVISION, actor=actor, at=now, generation=revision.generation)
+    audit.record(
+        session, actor, "tenant.created", at=now, tenant_id=tenant.id, slug=tenant.slug, modules=tenant.chosen, effect=revision.effect
+    )
+    return Started(tenant, operation)
+
+
+def _draft(platform: Platform, new: NewTenant) -> Tenant:
+    for name in new.facts:
+        if name in _OWN_FIELDS:
+            raise InvalidFactName(name)
+    now = platform.clock.now()
+    return Tenant(
+        id=uuid4(),
+        slug=new.slug or slugs.slug_of(new.name),
+        name=new.name,
+        country=new.country,
+        territory=new.territory,
+        legal_form=new.legal_form,
+        tax_id=new.tax_id or None,
+        facts=NewTenant.model_dump(new, mode="json")["facts"],
+        owner_email=str(new.owner_email),
+        chosen=sorted(set(new.modules)),
+        state=TenantState.PROVISIONING,
+        state_since=now,
+        state_deadline=now + KINDS[OperationKind.PROVISION].deadline,
+        generation=0,
+        invitation_serial=0,
+        created_at=now,
+    )
+
+
+async def _insert_with_slug(session: AsyncSession, tenant: Tenant, new: NewTenant) -> None:
+    """Insert under the slug asked for, or the first free one made of the name."""
+    if new.slug is not None:
+        if why := slugs.why_invalid(new.slug):
+            raise InvalidSlug(new.slug, why, slugs.slug_of(new.slug))
+        if not await _insert(session, tenant, new.slug):
+            raise SlugTaken(new.slug)
+        return
+    for slug in slugs.candidates(new.name):
+        taken = await session.scalar(select(Tenant.id).where(Tenant.slug == slug, Tenant.state != TenantState.DELETED))
+        if taken is None and await _insert(session, tenant, slug):
+            return
+    raise SlugTaken(slugs.slug_of(new.name))
+
+
+async def _insert(session: AsyncSession, tenant: Tenant, slug: str) -> bool:
+    tenant.slug = slug
+    try:
+        async with session.begin_nested():
+            session.add(tenant)
+    except IntegrityError as error:
+        if "uq_tenant_slug" not in str(error.orig):
+            raise
+        return False
+    return True
+
+
+async def plan(session: AsyncSession, platform: Platform, tenant: Tenant, chosen: frozenset[str]) -> PlanOut:
+    """What `change_modules` would change, and why. Writes nothing. Raises the same errors."""
+    _refuse_going(tenant)
+    proposal = await revisions.propose(session, platform, tenant, chosen, await revisions.standing_of(session, tenant))
+    desired = await revisions.desired(session, tenant)
+    before = parse(desired.document)
+    return PlanOut.of(
+        tenant,
+        proposal.content,
+        same=proposal.content.effect == desired.effect and tenant.state not in _STUCK,
+        release_changes=before.release.id != proposal.content.release.id,
+        changes=changes_between(before.modules, proposal.content.modules, chosen, platform.prices),
+        price=price_change(
+            {module.name: module for module in before.modules},
+            {module.name: module for module in proposal.content.modules},
+            platform.prices,
+        ),
+    )
+
+
+async def change_modules(session: AsyncSession, platform: Platform, tenant: Tenant, chosen: frozenset[str], *, actor: Actor) -> Started:
+    """Record what the tenant should run from now on. No operation where it already should and nothing is stuck.
+
+    `tenant` is locked. Words that change without an effect (a reason, a corrected pack) make a revision and roll nothing out.
+    Raises TenantGoing and the errors of compliance and planning.
+    """
+    _refuse_going(tenant)
+    now = platform.clock.now()
+    desired = await revisions.desired(session, tenant)
+    proposal = await revisions.propose(session, platform, tenant, chosen, await revisions.standing_of(session, tenant))
+    before = tenant.chosen
+    tenant.chosen = sorted(chosen)
+    revision = desired
+    if not proposal.content.same_but_generation(parse(desired.document)):
+        revision = revisions.record(session, tenant, proposal.content, actor=actor, at=now)
+        audit.record(
+            session,
+            actor,
+            "tenant.modules_changed",
+            at=now,
+            tenant_id=tenant.id,
+            before=before,
+            after=tenant.chosen,
+            effect=revision.effect,
+        )
+    if revision.effect == desired.effect and tenant.state not in _STUCK:
+        return Started(tenant, None)
+    kind = OperationKind.PROVISION if tenant.state in _NEVER_SERVED else OperationKind.CHANGE_MODULES
+    return Started(tenant, await operations.start(session, tenant, kind, actor=actor, at=now, generation=tenant.generation))
+
+
+async def invite(session: AsyncSession, platform: Platform, tenant: Tenant, email: str | None, *, actor: Actor) -> Started:
+    """Send the owner's one-time link again, to a corrected address where one is given; earlier links stop working.
+
+    `tenant` is locked. While the clinic is still being set up, its own invitation goes to the corrected address and no second one is sent.
+    Raises OwnerClaimed, TenantGoing.
+    """
+    _refuse_going(tenant)
+    seen = await session.get(ObservedTenant, tenant.id)
+    if seen is not None and (seen.attestation or {}).get("owner_claimed"):
+        raise OwnerClaimed(tenant.slug)
+    now = platform.clock.now()
+    if email is not None and email != tenant.owner_email:
+        audit.record(session, actor, "tenant.owner_corrected", at=now, tenant_id=tenant.id, before=tenant.owner_email, after=email)
+        tenant.owner_email = email
+        content = parse((await revisions.desired(session, tenant)).document)
+        update = {"generation": tenant.generation + 1, "owner": content.owner.model_copy(update={"email": email})}
+        revisions.record(session, tenant, content.model_copy(update=update), actor=actor, at=now)
+    provisioning = [one for one in await operations.open_operations(session, tenant.id, lock=True) if one.kind is OperationKind.PROVISION]
+    if tenant.state in _NEVER_SERVED:
+        return Started(tenant, provisioning[-1] if provisioning else None)
+    audit.record(session, actor, "tenant.invited", at=now, tenant_id=tenant.id, email=tenant.owner_email)
+    return Started(tenant, await operations.start(session, tenant, OperationKind.INVITE, actor=actor, at=now))
+
+
+async def delete(session: AsyncSession, platform: Platform, tenant: Tenant, *, actor: Actor) -> Started:
+    """Begin to delete: everything else is cancelled, a final dump is kept. `tenant` is locked; asking again begins nothing more."""
+    last = await operations.latest_operation(session, tenant.id)
+    if tenant.state is TenantState.DELETED or (last is not None and last.kind is OperationKind.DELETE and last.state in OPEN):
+        return Started(tenant, last)
+    now = platform.clock.now()
+    operation = await operations.start(session, tenant, OperationKind.DELETE, actor=actor, at=now)
+    audit.record(session, actor, "tenant.delete_requested", at=now, tenant_id=tenant.id, slug=tenant.slug)
+    return Started(tenant, operation)
+
+
+def _refuse_going(tenant: Tenant) -> None:
+    if tenant.state in _GOING:
+        raise TenantGoing(tenant.slug, tenant.state)

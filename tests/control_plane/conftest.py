@@ -1,0 +1,13 @@
+"""Fixtures of the control plane's tests."""
+
+from tests.support.platform import (
+    client,
+    clock,
+    migrated_database,
+    platform,
+    platform_settings,
+    platform_template,
+    runtime_environment,
+)
+
+__all__ = ["client", "clock", "migrated_database", "platform", "platform_settings", "platform_template", "runtime_environment"]

@@ -1,0 +1,22 @@
+"""A clock that stands still until it is told to move."""
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+
+class FakeClock:
+    def __init__(self, moment: str = "2026-11-21T10:00:00+00:00") -> None:
+        self._now = datetime.fromisoformat(moment).astimezone(UTC)
+
+    def now(self) -> datetime:
+        return self._now
+
+    def today(self, timezone: str | None = None) -> date:
+        return self._now.astimezone(ZoneInfo(timezone) if timezone else UTC).date()
+
+    def advance(self, **duration: float) -> None:
+        self._now += timedelta(**duration)
+
+    def move_to(self, day: str) -> None:
+        """Noon UTC of a day written YYYY-MM-DD."""
+        self._now = datetime.fromisoformat(f"{day}T12:00:00+00:00")
