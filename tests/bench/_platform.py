@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.platform import Platform
+from tests.support.installation import Platform
 from tests.support.runtime_env import INVENTORY, make_overlay
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 
 from tests.bench._platform import platform, resident_mib
-from tests.support.platform import create_tenant, finished, wait_for
+from tests.support.installation import create_tenant, finished, wait_for
 
 CLINICS = 10
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 
 from tests.bench._platform import platform
-from tests.support.platform import create_tenant, wait_for
+from tests.support.installation import create_tenant, wait_for
 
 ROUNDS = 3
 

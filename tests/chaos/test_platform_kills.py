@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.platform import Platform, change_modules, create_tenant, finished, sign_in, wait_for
+from tests.support.installation import Platform, change_modules, create_tenant, finished, sign_in, wait_for
 from tests.support.runtime_env import INVENTORY, make_overlay
 from tests.support.snapshots import rows_of, schema_of
 

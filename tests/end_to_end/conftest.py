@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.platform import Platform
+from tests.support.installation import Platform
 from tests.support.runtime_env import make_overlay
 
 

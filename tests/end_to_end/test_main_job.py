@@ -6,7 +6,7 @@ import json
 import httpx2
 import pytest
 
-from tests.support.platform import change_modules, create_tenant, finished, sign_in, wait_for
+from tests.support.installation import change_modules, create_tenant, finished, sign_in, wait_for
 from tests.support.runtime_env import INVENTORY, add_distribution
 from tests.support.snapshots import rows_of, schema_of
 
