@@ -1,0 +1,212 @@
+"""Delivery: one transaction per (event, handler), in which the handler works and its delivery is marked.
+
+What a handler writes and the mark that it was done commit together or not at all, so a handler's effects in the database happen exactly
+once however often the process is killed. Work is claimed with SKIP LOCKED, so any number of processes may dispatch for one tenant.
+"""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError
+
+from app.core.plugins.registry import ModuleRegistry
+from app.database import Database, commit, set_clinic
+from dentalpin_kit.problems import DomainError
+
+from . import outbox
+from .bus import CHANNEL, EventBus, event_bus
+from .handlers import invocation_of
+from .outbox import Delivery
+
+logger = logging.getLogger(__name__)
+
+HANDLER_TIMEOUT = timedelta(minutes=2)
+POLL_INTERVAL = timedelta(seconds=30)
+"""How long a delivery may wait at most where nothing wakes the dispatcher."""
+OUTAGE_PAUSE = timedelta(seconds=5)
+PRUNE_INTERVAL = timedelta(hours=6)
+WORKERS = 2
+"""Deliveries at once, so that a slow handler does not hold up the others."""
+
+
+class LostClaim(Exception):
+    """The delivery was finished by somebody else while its handler ran; what the handler did here is rolled back."""
+
+
+class Dispatcher:
+    """Delivers what is due to the handlers of the modules mounted in `registry`. One per process is enough; several are safe."""
+
+    def __init__(self, database: Database, registry: ModuleRegistry, *, bus: EventBus = event_bus) -> None:
+        self._database = database
+        self._registry = registry
+        self._bus = bus
+        self._resting: set[asyncio.Event] = set()
+
+    def wake(self) -> None:
+        """Look for due deliveries now."""
+        for woken in self._resting:
+            woken.set()
+
+    async def run(self) -> None:
+        """Deliver until cancelled. A delivery that is cut off by this is rolled back and delivered by the next dispatcher."""
+        stop_hearing = self._bus.on_commit(self.wake)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._listen(), name="events: listen")
+                tasks.create_task(self._prune(), name="events: prune")
+                for number in range(WORKERS):
+                    tasks.create_task(self._work(), name=f"events: deliver {number}")
+        finally:
+            stop_hearing()
+
+    async def drain(self) -> int:
+        """Deliver everything that is due, what handlers publish included; returns how many attempts that took."""
+        attempts = 0
+        while await self.deliver_one():
+            attempts += 1
+        return attempts
+
+    async def next_due(self) -> datetime | None:
+        """When there is something to deliver (in the past: now), or None. For deciding whether the process may leave, and when to wake."""
+        async with self._database.unit() as unit:
+            return await outbox.next_due(unit.session, self._modules)
+
+    @property
+    def _modules(self) -> list[str]:
+        return [module.name for module in self._registry.active]
+
+    async def deliver_one(self) -> bool:
+        """Try one due delivery to its end; False if none is due."""
+        delivery: Delivery | None = None
+        try:
+            async with self._database.unit() as unit:
+                delivery = await outbox.claim(unit.session, self._modules)
+                if delivery is None:
+                    return False
+                handler = self._handler(delivery)
+                if handler is not None:
+                    await set_clinic(unit.session, delivery.clinic_id)
+                    async with asyncio.timeout(HANDLER_TIMEOUT.total_seconds()):
+                        await invocation_of(handler)(unit.session, delivery.payload)
+                        await unit.session.flush()
+                    # A handler may have turned to another clinic; the mark belongs to this one.
+                    await set_clinic(unit.session, delivery.clinic_id)
+                    if not await outbox.mark_done(unit.session, delivery):
+                        raise LostClaim
+                    await commit(unit)
+                    return True
+        except LostClaim:
+            logger.info("%r was delivered by another process", delivery)
+            return True
+        except Exception as error:
+            if delivery is None:
+                raise
+            await self._record_failure(delivery, describe(error))
+            return True
+        await self._record_failure(delivery, f"{delivery.module} does not have this handler any more", final=True)
+        return True
+
+    def _handler(self, delivery: Delivery) -> Callable[..., Any] | None:
+        for module, name, handler in self._registry.handlers_for(delivery.event):
+            if (module, name) == (delivery.module, delivery.handler):
+                return handler
+        return None
+
+    async def _record_failure(self, delivery: Delivery, error: str, *, final: bool = False) -> None:
+        async with self._database.unit() as unit:
+            dead = await outbox.mark_failed(unit.session, delivery, error, final=final)
+            await commit(unit)
+        logger.log(
+            logging.ERROR if dead else logging.WARNING,
+            "%r failed (attempt %d%s): %s",
+            delivery,
+            delivery.attempts + 1,
+            ", given up" if dead else "",
+            error,
+        )
+
+    async def _work(self) -> None:
+        woken = asyncio.Event()
+        self._resting.add(woken)
+        while True:
+            woken.clear()
+            try:
+                await self.drain()
+                seconds = await self._seconds_to_rest()
+            except Exception as error:
+                # The loop's outer edge: the database is away. What is due stays due.
+                logger.warning("events cannot be delivered at the moment: %s", describe(error))
+                seconds = OUTAGE_PAUSE.total_seconds()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await woken.wait()
+
+    async def _seconds_to_rest(self) -> float:
+        """Until the next retry is due, or the interval for polling is over."""
+        due = await self.next_due()
+        longest = POLL_INTERVAL.total_seconds()
+        # Not at once, even if something is due: then another worker has it.
+        return longest if due is None else min(longest, max((due - datetime.now(UTC)).total_seconds(), 1.0))
+
+    async def _listen(self) -> None:
+        """Wake on NOTIFY by other processes, on a connection of its own; while there is none, polling goes on."""
+        engine = self._database.engine
+        _, options = engine.dialect.create_connect_args(engine.url)
+        while True:
+            try:
+                connection = await asyncpg.connect(**options, timeout=10)
+            except (OSError, TimeoutError, asyncpg.PostgresError):
+                await asyncio.sleep(POLL_INTERVAL.total_seconds())
+                continue
+            closed = asyncio.Event()
+            connection.add_termination_listener(lambda _, closed=closed: closed.set())
+            try:
+                await connection.add_listener(CHANNEL, lambda *_: self.wake())
+                # What was published before we listened.
+                self.wake()
+                await closed.wait()
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await asyncio.sleep(1)
+            finally:
+                connection.terminate()
+
+    async def _prune(self) -> None:
+        while True:
+            try:
+                async with self._database.unit() as unit:
+                    await outbox.prune(unit.session)
+                    await commit(unit)
+            except Exception as error:
+                logger.warning("old events cannot be deleted at the moment: %s", describe(error))
+            await asyncio.sleep(PRUNE_INTERVAL.total_seconds())
+
+
+def describe(error: BaseException) -> str:
+    """Types, places and names of constraints: nothing an exception's message may have quoted from a payload or a row."""
+    chain: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None and len(chain) < 4:
+        chain.append(_name(cause))
+        cause = cause.__cause__
+    frames = traceback.extract_tb(error.__traceback__)
+    # The last places in somebody's own code say more than those inside a library.
+    own = [frame for frame in frames if "site-packages" not in frame.filename] or frames
+    places = " > ".join(f"{'/'.join(Path(frame.filename).parts[-2:])}:{frame.lineno} {frame.name}" for frame in own[-2:])
+    return f"{' <- '.join(chain)} at {places}" if places else " <- ".join(chain)
+
+
+def _name(error: BaseException) -> str:
+    name = type(error).__qualname__
+    if isinstance(error, DomainError):
+        return f"{name} ({error.code})"
+    driver = error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig is not None else error
+    facts = [getattr(driver, fact, None) for fact in ("sqlstate", "table_name", "constraint_name")]
+    known = ", ".join(str(fact) for fact in facts if fact)
+    return f"{name} ({known})" if known else name
