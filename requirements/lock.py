@@ -1,0 +1,52 @@
+"""Resolve the dependencies of pyproject.toml once, into hash-pinned files without index addresses: `./dev lock [--upgrade]`.
+
+runtime.txt, control-plane.txt and development.txt come from one resolution, so that a package has the same version in all three.
+build.txt is what building, the editable install and adding packages to a runtime environment need; bootstrap.txt holds uv alone.
+"""
+
+import subprocess
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+HERE = Path(__file__).parent
+OPTIONS = (
+    "--universal",
+    "--python-version",
+    "3.11",
+    "--generate-hashes",
+    "--no-emit-index-url",
+    "--no-emit-find-links",
+    "--no-header",
+    "--no-annotate",
+    "-q",
+)
+
+
+def main(uv: str, *options: str) -> None:
+    project = tomllib.loads((HERE.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    base = project["project"]["dependencies"]
+    extras = project["project"]["optional-dependencies"]
+    developing = project["dependency-groups"]["dev"]
+    platform = base + extras["control-plane"] + extras["embedded"]
+    everything = platform + extras["tests"] + developing
+    wanted = {
+        "development": everything,
+        "control-plane": platform,
+        "runtime": base,
+        "build": ["editables", "hatchling", "pip"],
+        "bootstrap": ["uv"],
+    }
+    for name, requirements in wanted.items():
+        lock = HERE / f"{name}.txt"
+        with tempfile.NamedTemporaryFile("w", suffix=".in") as source:
+            source.write("\n".join(requirements))
+            source.flush()
+            # Everything but uv itself follows what development.txt chose.
+            follow = [] if name in ("development", "bootstrap") else ["-c", str(HERE / "development.txt")]
+            subprocess.run([uv, "pip", "compile", *OPTIONS, *options, *follow, source.name, "-o", str(lock)], check=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
