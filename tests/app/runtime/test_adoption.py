@@ -1,10 +1,12 @@
-import asyncpg
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.core.runtime import first_clinic
 from app.core.runtime.adoption import Adoption, adopt
 from app.core.runtime.errors import RevisionConflict, RevisionOlder
 from app.core.runtime.revision import RevisionDocument
+from app.database import sqlalchemy_url
 from tests.support.revisions import revision_document
 
 
@@ -14,13 +16,15 @@ def revision(*modules, **changes):
 
 @pytest.fixture
 async def owner(core_schema):
-    connection = await asyncpg.connect(core_schema.owner_url)
-    yield connection
-    await connection.close()
+    """A connection in one transaction, as boot has it."""
+    engine = create_async_engine(sqlalchemy_url(core_schema.owner_url))
+    async with engine.begin() as connection:
+        yield connection
+    await engine.dispose()
 
 
 async def generations(owner):
-    return [row["generation"] for row in await owner.fetch("SELECT generation FROM core_revision ORDER BY generation")]
+    return list(await owner.scalars(text("SELECT generation FROM core_revision ORDER BY generation")))
 
 
 async def test_a_first_and_a_later_generation_are_adopted(owner):
@@ -63,9 +67,11 @@ async def test_another_tenants_revision_is_refused(owner):
 async def people(owner):
     return [
         tuple(row)
-        for row in await owner.fetch(
-            "SELECT u.email, u.is_owner, c.name, m.role "
-            "FROM users u JOIN memberships m ON m.user_id = u.id JOIN clinics c ON c.id = m.clinic_id"
+        for row in await owner.execute(
+            text(
+                "SELECT u.email, u.is_owner, c.name, m.role "
+                "FROM users u JOIN memberships m ON m.user_id = u.id JOIN clinics c ON c.id = m.clinic_id"
+            )
         )
     ]
 
@@ -87,7 +93,7 @@ async def test_a_corrected_address_reaches_an_owner_who_never_signed_in(owner):
 
 async def test_an_owner_with_a_password_keeps_the_address(owner):
     await first_clinic.ensure(owner, revision())
-    await owner.execute("UPDATE users SET password_hash = 'x', password_set_at = now()")
+    await owner.execute(text("UPDATE users SET password_hash = 'x', password_set_at = now()"))
 
     await first_clinic.ensure(owner, revision(generation=2, owner={"email": "new@clinica-sol.example"}))
 
@@ -96,8 +102,8 @@ async def test_an_owner_with_a_password_keeps_the_address(owner):
 
 async def test_a_clinic_the_people_renamed_stays_as_they_named_it(owner):
     await first_clinic.ensure(owner, revision())
-    await owner.execute("UPDATE clinics SET name = 'Sol y Luna'")
+    await owner.execute(text("UPDATE clinics SET name = 'Sol y Luna'"))
 
     await first_clinic.ensure(owner, revision(generation=2))
 
-    assert await owner.fetchval("SELECT array_agg(name) FROM clinics") == ["Sol y Luna"]
+    assert await owner.scalar(text("SELECT array_agg(name) FROM clinics")) == ["Sol y Luna"]

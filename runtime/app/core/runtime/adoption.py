@@ -6,8 +6,10 @@ Boot does it as owner, under the processor's lock, after the core's migrations a
 import json
 import logging
 from enum import StrEnum
+from typing import Any, Final
 
-import asyncpg
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.runtime.errors import RevisionConflict, RevisionOlder
 from app.core.runtime.revision import RevisionDocument
@@ -20,46 +22,52 @@ class Adoption(StrEnum):
     KNOWN = "known"
 
 
-async def adopt(connection: asyncpg.Connection, revision: RevisionDocument) -> Adoption:
-    """Record the revision as the one to act on; KNOWN when it already is.
+# Two boots at once: the second waits for the first's transaction and then finds the generation known.
+_LOCK: Final = text("LOCK TABLE core_revision IN SHARE ROW EXCLUSIVE MODE")
+_LAST: Final = text("SELECT generation, identity, document #>> '{tenant,id}' AS tenant FROM core_revision ORDER BY generation DESC LIMIT 1")
+_RECORD: Final = text(
+    "INSERT INTO core_revision (generation, identity, effect, document) VALUES (:generation, :identity, :effect, CAST(:document AS jsonb))"
+)
+
+
+async def adopt(connection: AsyncConnection, revision: RevisionDocument) -> Adoption:
+    """Record the revision as the one to act on, in the caller's transaction; KNOWN when it already is.
 
     Raises RevisionOlder for an earlier generation than the last adopted one, RevisionConflict for the same generation with another
     content and for another tenant's revision. Nothing is written then.
     """
-    async with connection.transaction():
-        # Two boots at once: the second waits here and then finds the generation known.
-        await connection.execute("LOCK TABLE core_revision IN SHARE ROW EXCLUSIVE MODE")
-        last = await connection.fetchrow(
-            "SELECT generation, identity, document #>> '{tenant,id}' AS tenant FROM core_revision ORDER BY generation DESC LIMIT 1"
-        )
-        if last is not None:
-            _check(last, revision)
-            if last["generation"] == revision.generation:
-                return Adoption.KNOWN
-        await connection.execute(
-            "INSERT INTO core_revision (generation, identity, effect, document) VALUES ($1, $2, $3, $4::jsonb)",
-            revision.generation,
-            revision.digests.identity,
-            revision.digests.effect,
-            json.dumps(revision.raw),
-        )
+    await connection.execute(_LOCK)
+    last = (await connection.execute(_LAST)).one_or_none()
+    if last is not None:
+        _check(last, revision)
+        if last.generation == revision.generation:
+            return Adoption.KNOWN
+    await connection.execute(
+        _RECORD,
+        {
+            "generation": revision.generation,
+            "identity": revision.digests.identity,
+            "effect": revision.digests.effect,
+            "document": json.dumps(revision.raw),
+        },
+    )
     logger.info("adopted revision %d (%s)", revision.generation, revision.digests.identity)
     return Adoption.NEW
 
 
-def _check(last: asyncpg.Record, revision: RevisionDocument) -> None:
-    if last["tenant"] != str(revision.tenant.id):
+def _check(last: Row[Any], revision: RevisionDocument) -> None:
+    if last.tenant != str(revision.tenant.id):
         raise RevisionConflict(
-            f"this database belongs to tenant {last['tenant']}, and the revision is for {revision.tenant.id}. "
+            f"this database belongs to tenant {last.tenant}, and the revision is for {revision.tenant.id}. "
             "Start the runtime with its own database"
         )
-    if revision.generation < last["generation"]:
+    if revision.generation < last.generation:
         raise RevisionOlder(
-            f"generation {revision.generation} is older than {last['generation']}, which was adopted before. "
+            f"generation {revision.generation} is older than {last.generation}, which was adopted before. "
             "To go back, issue the older content as a new generation"
         )
-    if revision.generation == last["generation"] and revision.digests.identity != last["identity"]:
+    if revision.generation == last.generation and revision.digests.identity != last.identity:
         raise RevisionConflict(
-            f"generation {revision.generation} was adopted with another content ({last['identity']}, now {revision.digests.identity}). "
+            f"generation {revision.generation} was adopted with another content ({last.identity}, now {revision.digests.identity}). "
             "Issue the change as a new generation"
         )

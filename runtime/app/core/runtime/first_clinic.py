@@ -3,58 +3,53 @@
 Before the processor runs, so that seeds kept per clinic are loaded for it. The owner has no password until the invitation is used.
 """
 
-import asyncpg
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.runtime.revision import RevisionDocument
 
-OWNER_ROLE = "admin"
+OWNER_ROLE: Final = "admin"
+
+_LOCK: Final = text("LOCK TABLE clinics, users, memberships IN SHARE ROW EXCLUSIVE MODE")
+_CLINIC: Final = text("SELECT id FROM clinics ORDER BY created_at, id LIMIT 1")
+_NEW_CLINIC: Final = text(
+    "INSERT INTO clinics (name, country, territory, timezone, currency, locale, legal_form, tax_id) "
+    "VALUES (:name, :country, :territory, :timezone, :currency, :locale, :legal_form, :tax_id) RETURNING id"
+)
+_OWNER: Final = text("SELECT id, email, password_hash FROM users WHERE is_owner ORDER BY created_at, id LIMIT 1")
+_NEW_OWNER: Final = text(
+    "INSERT INTO users (email, is_owner) VALUES (:email, true) "
+    "ON CONFLICT ON CONSTRAINT uq_users_email DO UPDATE SET is_owner = true RETURNING id"
+)
+_NEW_MEMBERSHIP: Final = text(
+    "INSERT INTO memberships (user_id, clinic_id, role) VALUES (:user, :clinic, :role) "
+    "ON CONFLICT ON CONSTRAINT uq_memberships_user_clinic DO NOTHING"
+)
+# Taken by a colleague in the meantime: then the account stays as it is, and the invitation says why.
+_CORRECT_ADDRESS: Final = text(
+    "UPDATE users SET email = :email, updated_at = now() WHERE id = :id AND NOT EXISTS (SELECT FROM users WHERE email = :email)"
+)
 
 
-async def ensure(connection: asyncpg.Connection, revision: RevisionDocument) -> None:
+async def ensure(connection: AsyncConnection, revision: RevisionDocument) -> None:
     """Make the first clinic, the owner and the membership, whichever is missing; correct the address of an owner who never signed in.
 
-    A clinic and an owner who has a password are theirs to change: the revision does not overwrite them.
+    Runs in the caller's transaction. A clinic, and an owner who has a password, are theirs to change: the revision does not overwrite them.
     """
-    async with connection.transaction():
-        await connection.execute("LOCK TABLE clinics, users, memberships IN SHARE ROW EXCLUSIVE MODE")
-        clinic_id = await connection.fetchval("SELECT id FROM clinics ORDER BY created_at, id LIMIT 1")
-        if clinic_id is None:
-            clinic = revision.clinic
-            clinic_id = await connection.fetchval(
-                "INSERT INTO clinics (name, country, territory, timezone, currency, locale, legal_form, tax_id) "
-                "VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
-                clinic.name,
-                clinic.country,
-                clinic.territory,
-                clinic.timezone,
-                clinic.currency,
-                clinic.locale,
-                clinic.legal_form,
-                clinic.tax_id,
-            )
-        await _ensure_owner(connection, revision.owner.email.lower(), clinic_id)
+    await connection.execute(_LOCK)
+    clinic: UUID | None = await connection.scalar(_CLINIC)
+    if clinic is None:
+        clinic = (await connection.execute(_NEW_CLINIC, revision.clinic.model_dump())).scalar_one()
+    await _ensure_owner(connection, revision.owner.email.lower(), clinic)
 
 
-async def _ensure_owner(connection: asyncpg.Connection, email: str, clinic_id: object) -> None:
-    owner = await connection.fetchrow("SELECT id, email, password_hash FROM users WHERE is_owner ORDER BY created_at, id LIMIT 1")
+async def _ensure_owner(connection: AsyncConnection, email: str, clinic: UUID) -> None:
+    owner = (await connection.execute(_OWNER)).one_or_none()
     if owner is None:
-        owner_id = await connection.fetchval(
-            "INSERT INTO users (email, is_owner) VALUES ($1, true) "
-            "ON CONFLICT ON CONSTRAINT uq_users_email DO UPDATE SET is_owner = true RETURNING id",
-            email,
-        )
-        await connection.execute(
-            "INSERT INTO memberships (user_id, clinic_id, role) VALUES ($1, $2, $3) "
-            "ON CONFLICT ON CONSTRAINT uq_memberships_user_clinic DO NOTHING",
-            owner_id,
-            clinic_id,
-            OWNER_ROLE,
-        )
-        return
-    if owner["password_hash"] is None and owner["email"] != email:
-        # Taken by a colleague in the meantime: then the account stays as it is, and the invitation says why.
-        await connection.execute(
-            "UPDATE users SET email = $2, updated_at = now() WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM users WHERE email = $2)",
-            owner["id"],
-            email,
-        )
+        user = (await connection.execute(_NEW_OWNER, {"email": email})).scalar_one()
+        await connection.execute(_NEW_MEMBERSHIP, {"user": user, "clinic": clinic, "role": OWNER_ROLE})
+    elif owner.password_hash is None and owner.email != email:
+        await connection.execute(_CORRECT_ADDRESS, {"id": owner.id, "email": email})

@@ -11,8 +11,8 @@ from app.core.plugins.topology import ordered
 logger = logging.getLogger(__name__)
 
 
-def mount(names: Iterable[str], registry: ModuleRegistry) -> frozenset[str]:
-    """Import and mount these modules, dependencies first; those that were mounted.
+def mount(names: Iterable[str], registry: ModuleRegistry) -> None:
+    """Import and mount these modules, dependencies first.
 
     A module whose package vanished or cannot be imported stays out, and so does what depends on it: the rest serves, readiness and
     attestation say what is missing.
@@ -34,4 +34,3 @@ def mount(names: Iterable[str], registry: ModuleRegistry) -> frozenset[str]:
             logger.error("%s is not served, since %s is not", name, ", ".join(lacking))
             continue
         registry.mount(usable[name])
-    return frozenset(module.name for module in registry.active)

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.types import ASGIApp
 
 from app import database
 from app.config import Settings
@@ -34,6 +36,7 @@ from app.core.runtime.status import StatusChannel
 
 logger = logging.getLogger(__name__)
 
+_SETTLED: Final = text("SELECT value FROM core_setting WHERE key = :key")
 EXIT_RESTART: Final = 75
 """EX_TEMPFAIL: tells the supervisor of a stand-alone process to start it again."""
 _PAUSE_AFTER_FAILURE: Final = 1.0
@@ -66,9 +69,10 @@ class ServingStage:
             # First the locks, then the state: what is mounted below cannot be removed any more.
             state = await self._locks.take()
             db = await self._open_database(stack)
-            serving = await self._mount(state)
-            stack.callback(process.install, None)
-            server, gate = await self._start_server(stack)
+            app = self._mount(state, db)
+            serving = await self._install_process(state, stack)
+            gate = Gate(app)
+            server = await self._start_server(gate, stack)
             tasks = self._start_tasks(stack, db, serving, server, gate)
             gc.collect()
             gc.freeze()
@@ -100,34 +104,41 @@ class ServingStage:
             await refuse_bypass(session)
         return db
 
-    async def _mount(self, state: ServedState) -> ServingProcess:
-        mounted = mount(state.mountable, self._registry)
+    def _mount(self, state: ServedState, db: database.Database) -> ASGIApp:
+        """The application with what may be served; a module whose routes cannot be made is not in the registry afterwards."""
+        from app.core import health
+        from app.core.plugins.router import router as modules_router
+        from app.core.runtime.router import router as platform_router
+        from app.main import create_app
+
+        mount(state.mountable, self._registry)
+        return create_app(self._settings, self._registry, database=db, routers=(health.router, platform_router, modules_router))
+
+    async def _install_process(self, state: ServedState, stack: AsyncExitStack) -> ServingProcess:
+        mounted = frozenset(module.name for module in self._registry.active)
         if missing := sorted(state.installed - mounted):
             logger.error("installed but not served: %s", ", ".join(missing))
         async with database.current().engine.connect() as connection:
-            row = (await connection.exec_driver_sql("SELECT value FROM core_setting WHERE key = $1", (SETTLED,))).one_or_none()
-        settled: dict[str, Any] = row[0] if row is not None and isinstance(row[0], dict) else {}
+            settled = await connection.scalar(_SETTLED, {"key": SETTLED})
         serving = ServingProcess(
             locks=self._locks,
             mounted=mounted,
             revision=state.revision,
-            release_id=settled.get("release_id"),
+            release_id=settled.get("release_id") if isinstance(settled, dict) else None,
             on_restart=self._restart,
             unusable=state.mountable - mounted,
         )
         process.install(serving)
+        stack.callback(process.install, None)
         return serving
 
-    async def _start_server(self, stack: AsyncExitStack) -> tuple[RuntimeServer, Gate]:
-        from app.main import create_app
-
+    async def _start_server(self, app: ASGIApp, stack: AsyncExitStack) -> RuntimeServer:
         control = control_socket()
         self._control_url = f"http://127.0.0.1:{control.getsockname()[1]}"
-        gate = Gate(create_app(self._settings, self._registry))
-        server = RuntimeServer(gate, public=public_socket(self._settings), control=control)
+        server = RuntimeServer(app, public=public_socket(self._settings), control=control)
         await server.start()
         stack.push_async_callback(server.stop)
-        return server, gate
+        return server
 
     def _start_tasks(
         self, stack: AsyncExitStack, db: database.Database, serving: ServingProcess, server: RuntimeServer, gate: Gate
