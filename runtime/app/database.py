@@ -10,9 +10,12 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy import Connection, MetaData, event, make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Session, SessionTransaction
+
+from dentalpin_kit.problems import TemporaryError
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +47,13 @@ class NoUnitOfWork(RuntimeError):
             f"{what} needs a unit of work. Requests, event handlers and lifecycle hooks have one; "
             "elsewhere open one: `async with app.database.unit_of_work(clinic_id) as session:`"
         )
+
+
+class DatabaseUnavailable(TemporaryError):
+    code = "database_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("The clinic's database cannot be reached; try again in a moment.")
 
 
 def sqlalchemy_url(url: str) -> str:
@@ -86,8 +96,9 @@ class UnitSession(AsyncSession):
 class UnitOfWork:
     """One transaction with what has to happen once it is durable."""
 
-    def __init__(self, session: AsyncSession, clinic_id: UUID | None = None) -> None:
+    def __init__(self, session: AsyncSession, clinic_id: UUID | None = None, database: "Database | None" = None) -> None:
         self.session = session
+        self.database = database
         if clinic_id is not None:
             session.info[CLINIC] = clinic_id
         self._callbacks: list[Callable[[], object]] = []
@@ -134,31 +145,43 @@ async def joined_unit(session: AsyncSession, clinic_id: UUID | None = None) -> A
         _unit.reset(token)
 
 
+SESSION_SETTINGS = {
+    "application_name": "dentalpin",
+    "statement_timeout": "30s",
+    "lock_timeout": "10s",
+    "idle_in_transaction_session_timeout": "60s",
+    # Compiling costs more than the short queries of a request take.
+    "jit": "off",
+}
+
+
 class Database:
     """The engine of the request role. One per process; `install` makes it the one `unit_of_work` uses.
 
     No ping before use: a connection that died while idle is noticed by its first statement, SQLAlchemy then drops the whole pool, and the
-    request layer runs the request again. That costs a retry after a server restart instead of a round trip in every request.
+    request layer runs the request again. That costs a retry after a server restart instead of a round trip in every request. Prepared
+    statements are cached for the same reason; one that a migration made invalid is dropped by its first error and the request repeated.
     """
 
     def __init__(self, url: str, *, pool_size: int = 5) -> None:
+        self._address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self.engine: AsyncEngine = create_async_engine(
-            sqlalchemy_url(url),
+            "postgresql+asyncpg://",
+            async_creator=self._connect,
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_timeout=10,
             pool_use_lifo=True,
-            connect_args={
-                "timeout": 10,
-                "server_settings": {
-                    "application_name": "dentalpin",
-                    "statement_timeout": "30s",
-                    "lock_timeout": "10s",
-                    "idle_in_transaction_session_timeout": "60s",
-                    "jit": "off",
-                },
-            },
+            # Parameters are patients' data; errors quote them otherwise.
+            hide_parameters=True,
         )
+
+    async def _connect(self) -> asyncpg.Connection:
+        try:
+            return await asyncpg.connect(self._address, timeout=10, server_settings=SESSION_SETTINGS)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            logger.warning("cannot connect to the database: %s", type(error).__name__)
+            raise DatabaseUnavailable from error
 
     def session(self) -> UnitSession:
         # Closed means closed: a write after the commit would be lost without a word.
@@ -168,7 +191,7 @@ class Database:
     async def unit(self, clinic_id: UUID | None = None) -> AsyncIterator[UnitOfWork]:
         """Open a unit of work without committing it: whoever opens it calls `commit`, else it is rolled back at exit."""
         session = self.session()
-        unit = UnitOfWork(session, clinic_id)
+        unit = UnitOfWork(session, clinic_id, self)
         token = _unit.set(unit)
         try:
             yield unit
@@ -214,7 +237,8 @@ def current() -> Database:
 @asynccontextmanager
 async def unit_of_work(clinic_id: UUID | None = None, *, database: Database | None = None) -> AsyncIterator[AsyncSession]:
     """A transaction of its own for a handler, a job or a task: committed at the end, rolled back if an exception leaves it."""
-    async with (database or current()).unit(clinic_id) as unit:
+    outer = _unit.get()
+    async with (database or (outer and outer.database) or current()).unit(clinic_id) as unit:
         yield unit.session
         await commit(unit)
 

@@ -1,0 +1,110 @@
+"""Who is asking: one statement that reads the person, the session's state and every clinic they work in."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import and_, exists, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.clinics.models import Clinic
+
+from .errors import ClinicNotChosen, NoMembership, NotAMember, SessionEnded
+from .models import Membership, RefreshToken, User
+from .tokens import Claims
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentUser:
+    id: UUID
+    email: str
+    full_name: str
+    is_owner: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentClinic:
+    id: UUID
+    name: str
+    country: str
+    territory: str | None
+    timezone: str
+    currency: str
+    locale: str
+    legal_form: str | None
+    tax_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClinicRole:
+    """One membership: the clinic and the role in it."""
+
+    clinic: CurrentClinic
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A signed-in person with their memberships, by clinic name."""
+
+    user: CurrentUser
+    session_id: UUID
+    memberships: tuple[ClinicRole, ...]
+    token_clinic_id: UUID | None
+
+    def membership(self, asked: UUID | None) -> ClinicRole:
+        """The clinic of a request: the one asked for, else the token's, else the only one.
+
+        Raises NotAMember, NoMembership, and ClinicNotChosen, which lists them.
+        """
+        wanted = asked or self.token_clinic_id
+        if wanted is not None:
+            found = next((each for each in self.memberships if each.clinic.id == wanted), None)
+            if found is None:
+                raise NotAMember
+            return found
+        if not self.memberships:
+            raise NoMembership
+        if len(self.memberships) > 1:
+            raise ClinicNotChosen({"id": str(each.clinic.id), "name": each.clinic.name} for each in self.memberships)
+        return self.memberships[0]
+
+
+_CLINIC_COLUMNS = (
+    Clinic.id,
+    Clinic.name,
+    Clinic.country,
+    Clinic.territory,
+    Clinic.timezone,
+    Clinic.currency,
+    Clinic.locale,
+    Clinic.legal_form,
+    Clinic.tax_id,
+)
+
+
+async def identify(session: AsyncSession, claims: Claims) -> Identity:
+    """The person a token of ours names. Raises SessionEnded if they were disabled or the session was signed out."""
+    live = exists().where(
+        RefreshToken.family_id == claims.session_id, RefreshToken.revoked_at.is_(None), RefreshToken.expires_at > func.now()
+    )
+    memberships = (
+        select(Membership.user_id, Membership.role, *_CLINIC_COLUMNS)
+        .join(Clinic, and_(Clinic.id == Membership.clinic_id, Clinic.status == "active"))
+        .subquery()
+    )
+    rows = (
+        await session.execute(
+            select(User.id, User.email, User.full_name, User.is_owner, memberships)
+            .outerjoin(memberships, memberships.c.user_id == User.id)
+            .where(User.id == claims.user_id, User.status == "active", live)
+            .order_by(memberships.c.name, memberships.c.id)
+        )
+    ).all()
+    if not rows:
+        raise SessionEnded
+    return Identity(
+        user=CurrentUser(*rows[0][:4]),
+        session_id=claims.session_id,
+        memberships=tuple(ClinicRole(CurrentClinic(*row[6:]), row[5]) for row in rows if row[6] is not None),
+        token_clinic_id=claims.clinic_id,
+    )

@@ -1,0 +1,35 @@
+"""`/api/v1/clinics`: the clinics somebody works in, and adding one."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.auth.dependencies import ClinicContext, get_clinic_context, get_identity, require_permission
+from app.core.auth.identity import Identity
+from app.core.schemas import ApiResponse
+from app.database import get_db
+
+from . import service
+from .schemas import ClinicCreate, ClinicResponse
+
+router = APIRouter(prefix="/clinics", tags=["clinics"])
+
+
+@router.get("", response_model=ApiResponse[list[ClinicResponse]])
+async def list_clinics(identity: Annotated[Identity, Depends(get_identity)]) -> ApiResponse[list[ClinicResponse]]:
+    """The clinics the caller works in; their ids are what X-Clinic-Id takes."""
+    return ApiResponse(data=[ClinicResponse.of_membership(each) for each in identity.memberships])
+
+
+@router.post("", response_model=ApiResponse[ClinicResponse], status_code=201)
+async def create_clinic(
+    given: ClinicCreate,
+    request: Request,
+    ctx: Annotated[ClinicContext, Depends(get_clinic_context)],
+    _: Annotated[None, Depends(require_permission("admin.clinic.write"))],
+    db: Annotated[AsyncSession, Depends(get_db)],
+) -> ApiResponse[ClinicResponse]:
+    """Add a clinic to this tenant; the caller becomes its administrator."""
+    clinic = await service.create_clinic(db, given, like=ctx.clinic, creator=ctx.user.id, seed=request.app.state.seed_clinic)
+    return ApiResponse(data=ClinicResponse.of(clinic, service.FIRST_ROLE))

@@ -1,0 +1,36 @@
+"""The envelopes of every answer under `/api/v1` (guide §3). Errors have the same shape with `data` null; see `app.core.errors`."""
+
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel
+
+T = TypeVar("T")
+
+
+class ApiResponse(BaseModel, Generic[T]):
+    """One thing."""
+
+    data: T
+    message: str | None = None
+
+
+class PaginatedApiResponse(BaseModel, Generic[T]):
+    """One page of things: `total` counts all of them, `page` starts at 1."""
+
+    data: list[T]
+    total: int
+    page: int
+    page_size: int
+    message: str | None = None
+
+
+class ErrorItem(BaseModel):
+    code: str
+
+
+class ErrorResponse(BaseModel):
+    """What every refusal and failure looks like."""
+
+    data: None = None
+    message: str
+    errors: list[ErrorItem]

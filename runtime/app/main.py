@@ -1,0 +1,108 @@
+"""The application of one serving process: core routers, the mounted modules, the pages, and the layers around all of them."""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+
+from fastapi import APIRouter, FastAPI
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp
+
+from app.config import Settings
+from app.core import errors
+from app.core.auth.passwords import Passwords
+from app.core.auth.platform_router import router as platform_router
+from app.core.auth.router import router as auth_router
+from app.core.auth.state import AuthState
+from app.core.auth.tokens import AccessTokens
+from app.core.clinics.router import router as clinics_router
+from app.core.clinics.service import SeedClinic, seed_installed_modules
+from app.core.pages.problems import error_page
+from app.core.pages.router import router as pages_router
+from app.core.plugins.registry import ModuleRegistry, module_registry
+from app.core.requests import SecurityHeadersLayer, UnitOfWorkLayer
+from app.database import Database
+
+logger = logging.getLogger(__name__)
+
+API = "/api/v1"
+Layer = Callable[[ASGIApp], ASGIApp]
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+class SettingMissing(RuntimeError):
+    """A setting without which no request can be served; the message names it."""
+
+
+def create_app(
+    settings: Settings,
+    registry: ModuleRegistry = module_registry,
+    *,
+    database: Database | None = None,
+    routers: Iterable[APIRouter] = (),
+    layers: Sequence[Layer] = (),
+    lifespan: Lifespan | None = None,
+    passwords: Passwords | None = None,
+    seed_clinic: SeedClinic = seed_installed_modules,
+) -> FastAPI:
+    """The application for the modules mounted in `registry`; mounting later has no effect on routes.
+
+    `routers` are further routers of the core, with their full paths; `layers` are further ASGI layers, outermost first. Whoever calls
+    owns `database` and disposes of it; without one it is made from the settings and belongs to `app.state.database`.
+    Raises SettingMissing.
+    """
+    secret = settings.secret_key
+    if secret is None:
+        raise SettingMissing("DENTALPIN_SECRET_KEY is not set; make one with `openssl rand -base64 48`, it signs people's sessions")
+    database = database or _database(settings)
+    secure = (settings.public_url or "").startswith("https://")
+    app = FastAPI(
+        title="DentalPin",
+        openapi_url=f"{API}/openapi.json",
+        # The interactive pages load scripts from elsewhere, which our policy forbids.
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        middleware=[
+            *(Middleware(layer) for layer in layers),
+            Middleware(SecurityHeadersLayer, secure=secure),
+            Middleware(UnitOfWorkLayer, database=database),
+        ],
+    )
+    app.state.settings = settings
+    app.state.registry = registry
+    app.state.database = database
+    app.state.seed_clinic = seed_clinic
+    app.state.error_page = error_page
+    app.state.auth = AuthState(AccessTokens(secret.get_secret_value()), secure, passwords or Passwords())
+    errors.install(app)
+    for router in (auth_router, clinics_router, platform_router):
+        app.include_router(router, prefix=API)
+    for router in routers:
+        app.include_router(router)
+    _mount_modules(app, registry)
+    app.include_router(pages_router)
+    return app
+
+
+def _mount_modules(app: FastAPI, registry: ModuleRegistry) -> None:
+    """Each module's routes under its name. One whose routes cannot be made is left out with what needs it; the others serve."""
+    for mounted in registry.active:
+        lacking = [need for need in mounted.manifest.depends if need not in registry]
+        if lacking:
+            logger.error("%s is not served, since %s is not", mounted.name, ", ".join(lacking))
+            registry.unmount(mounted.name)
+            continue
+        try:
+            router = mounted.module.get_router()
+            if router is not None:
+                app.include_router(router, prefix=f"{API}/{mounted.name}", tags=[mounted.name])
+        except Exception:
+            logger.exception("the routes of %s cannot be mounted; it is left out", mounted.name)
+            registry.unmount(mounted.name)
+
+
+def _database(settings: Settings) -> Database:
+    if settings.database_url is None:
+        raise SettingMissing("DATABASE_URL is not set; it names the database and the role that requests run as")
+    return Database(settings.database_url.get_secret_value())
