@@ -80,7 +80,7 @@ async def mark_failed(session: AsyncSession, delivery: Delivery, error: str, *, 
     change = (
         "status = 'dead', attempts = attempts + 1, last_error = :error, finished_at = clock_timestamp()"
         if dead
-        else "attempts = attempts + 1, last_error = :error, next_attempt_at = clock_timestamp() + :delay"
+        else "attempts = attempts + 1, last_error = :error, next_attempt_at = clock_timestamp() + CAST(:delay AS interval)"
     )
     return await _mark(session, delivery, change, error=error, delay=delay_after(delivery.attempts + 1)) and dead
 
@@ -116,9 +116,9 @@ async def prune(session: AsyncSession, *, limit: int = 1000) -> int:
         text("""
             DELETE FROM core_event WHERE id IN (
                 SELECT e.id FROM core_event e
-                WHERE e.created_at < clock_timestamp() - :retention
+                WHERE e.created_at < clock_timestamp() - CAST(:retention AS interval)
                   AND NOT EXISTS (SELECT FROM core_event_delivery d WHERE d.event_id = e.id AND d.status IN ('pending', 'dead'))
-                ORDER BY e.id LIMIT :limit FOR UPDATE SKIP LOCKED
+                ORDER BY e.id LIMIT :limit
             ) RETURNING id
         """),
         {"retention": RETENTION, "limit": limit},

@@ -3,8 +3,10 @@
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from dentalpin_kit.problems import DomainError
 
-class BackupError(Exception):
+
+class BackupError(DomainError):
     status = 500
     code = "backup_failed"
 
