@@ -1,0 +1,261 @@
+"""What `./dev up`, `down`, `status`, `key`, and `bin/dentalpin` do."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from control_plane.deployers.local.environment import runtime_environment
+from control_plane.deployers.local.placement import FILE as PLACEMENT
+from control_plane.deployers.local.settings import PASSED_ON, announcement
+from control_plane.embedded.layout import EmbeddedError, Facts, Layout, read_json
+from control_plane.embedded.parent import Options, Parent, is_running, leftovers, shown_processes, take_lock
+
+STOP_SECONDS = 90.0
+
+
+def up(options: Options) -> None:
+    """Start in the foreground and return after Ctrl-C."""
+    _run(options, print, lambda: print("\nStop it with Ctrl-C.", flush=True))
+
+
+def up_detached(options: Options, arguments: list[str]) -> int:
+    """Start a parent of its own and pass its progress on; return when it is ready (0) or has given up (1)."""
+    layout = Layout(options.data)
+    layout.make()
+    reading, writing = os.pipe()
+    with (layout.logs / "platform.log").open("ab") as log_file:
+        subprocess.Popen(
+            [sys.executable, "-m", "control_plane.embedded", "up", "--report-to", str(writing), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=log_file,
+            stderr=log_file,
+            pass_fds=(writing,),
+            start_new_session=True,
+        )
+    os.close(writing)
+    ready = False
+    with os.fdopen(reading, encoding="utf-8") as lines:
+        for line in lines:
+            event = json.loads(line)
+            if event["kind"] == "ready":
+                ready = True
+                break
+            print(event["text"], file=sys.stderr if event["kind"] == "error" else sys.stdout, flush=True)
+    if ready:
+        print("\nStop it with ./dev down.")
+    return 0 if ready else 1
+
+
+def up_reporting(options: Options, descriptor: int) -> int:
+    """The other side of `up_detached`: progress goes into the pipe as JSON lines, until it is ready."""
+
+    def tell(kind: str, text: str = "") -> None:
+        # Whoever started this may have left already; that is no reason to stop.
+        with contextlib.suppress(OSError):
+            os.write(descriptor, json.dumps({"kind": kind, "text": text}).encode() + b"\n")
+
+    def ready() -> None:
+        nonlocal descriptor
+        tell("ready")
+        os.close(descriptor)
+        descriptor = -1
+
+    try:
+        _run(options, lambda text: tell("progress", text), ready)
+    except EmbeddedError as error:
+        tell("error", str(error))
+        return 1
+    return 0
+
+
+def _run(options: Options, report: Callable[[str], None], ready: Callable[[], None]) -> None:
+    layout = Layout(options.data)
+    layout.make()
+    logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s: %(message)s", handlers=[_log_handler(layout)])
+    logging.getLogger("httpx2").setLevel("WARNING")
+    lock = take_lock(layout)
+
+    def announce() -> None:
+        for line in summary(layout):
+            report(line)
+        ready()
+
+    async def main() -> None:
+        await Parent(options, report).run(announce)
+
+    try:
+        asyncio.run(main())
+    finally:
+        os.close(lock)
+
+
+def _log_handler(layout: Layout) -> logging.Handler:
+    from logging.handlers import RotatingFileHandler
+
+    return RotatingFileHandler(layout.logs / "parent.log", maxBytes=1_000_000, backupCount=1, encoding="utf-8")
+
+
+def summary(layout: Layout) -> list[str]:
+    facts = _facts(layout)
+    lines = [
+        "",
+        "DentalPin is ready.",
+        f"  Sign up a clinic   {facts.public_url}/",
+        f"  API                {facts.api}/v1/docs",
+        f"  First operator key {layout.operator_key}",
+        f"  Mails land in      {layout.mail}",
+        f"  Logs               {layout.logs}",
+    ]
+    if demo := read_json(layout.demo):
+        lines += ["", f"  Demo clinic        {demo['url']}/", f"  sign in as         {demo['email']}, password {demo['password']}"]
+    return lines
+
+
+def down(layout: Layout) -> None:
+    """Stop the platform on this folder; also what a killed one left behind."""
+    if is_running(layout):
+        pid = int(layout.lock.read_text())
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        _wait_until_free(layout, pid)
+        print("DentalPin is stopped.")
+        return
+    server = leftovers(layout)
+    if server is not None:
+        server.stop()
+        print("DentalPin was not running; the PostgreSQL it had left behind is stopped.")
+    else:
+        print(f"DentalPin does not run on {layout.data}.")
+
+
+def _wait_until_free(layout: Layout, pid: int) -> None:
+    deadline = time.monotonic() + STOP_SECONDS
+    while time.monotonic() < deadline:
+        if not is_running(layout):
+            return
+        time.sleep(0.05)
+    raise EmbeddedError(f"Process {pid} did not stop within {STOP_SECONDS:.0f} s; see {layout.logs}. `kill -9 {pid}` is safe.")
+
+
+def status(layout: Layout) -> dict[str, Any]:
+    facts = Facts.read(layout)
+    running = is_running(layout)
+    known = shown_processes(layout) if running else {"state": "stopped", "processes": []}
+    server = leftovers(layout) if not running else None
+    found: dict[str, Any] = {
+        "running": running,
+        "state": known["state"],
+        "data": str(layout.data),
+        "api": facts.api if facts else None,
+        "public_url": facts.public_url if facts else None,
+        "key_file": str(layout.operator_key),
+        "mail": str(layout.mail),
+        "logs": str(layout.logs),
+        "postgres_data": str(_postgres_folder(layout)),
+        "runtime_env": facts.runtime_env if facts else None,
+        "processes": known["processes"] if server is None else [{"name": "postgres", "pid": server.pid(), "restarts": 0}],
+        "clinics": _clinics(layout) if running else [],
+    }
+    return found
+
+
+def show_status(layout: Layout) -> None:
+    found = status(layout)
+    if not found["running"]:
+        print(f"DentalPin does not run on {layout.data}. Start it with ./dev up.")
+        return
+    print(f"DentalPin is {found['state']}.")
+    for title, key in (
+        ("Sign-up and pages", "public_url"),
+        ("API", "api"),
+        ("Operator key", "key_file"),
+        ("Mails", "mail"),
+        ("Data", "data"),
+        ("PostgreSQL's data", "postgres_data"),
+        ("Clinics' Python", "runtime_env"),
+        ("Logs", "logs"),
+    ):
+        print(f"  {title:<18} {found[key]}")
+    for process in found["processes"]:
+        again = f", started again {process['restarts']} times" if process["restarts"] else ""
+        print(f"  {process['name']:<18} process {process['pid']}{again}")
+    for clinic in found["clinics"]:
+        print(f"  {clinic['slug']:<18} {clinic['url']} ({clinic['state']})")
+
+
+def _postgres_folder(layout: Layout) -> Any:
+    from control_plane.embedded.postgres import EmbeddedServer, PostgresError
+
+    try:
+        return EmbeddedServer(layout.postgres).home
+    except PostgresError:
+        return layout.postgres
+
+
+def _clinics(layout: Layout) -> list[dict[str, Any]]:
+    """What the supervisor keeps; nothing while it is being started again."""
+    found = read_json(announcement(layout.data))
+    if found is None:
+        return []
+    try:
+        answer = httpx2.get(f"{found['url']}/tenants", headers={"Authorization": f"Bearer {found['token']}"}, timeout=5)
+    except httpx2.HTTPError:
+        return []
+    return [{key: tenant[key] for key in ("id", "slug", "url", "state", "processes")} for tenant in answer.json()]
+
+
+def make_key(layout: Layout, name: str) -> str:
+    """Another operator key; it is shown once and stored nowhere."""
+    facts = _facts(layout)
+    key = layout.operator_key.read_text(encoding="utf-8").strip()
+    try:
+        answer = httpx2.post(f"{facts.api}/v1/keys", headers={"Authorization": f"Bearer {key}"}, json={"name": name}, timeout=10)
+    except httpx2.HTTPError as error:
+        raise EmbeddedError("DentalPin does not answer. Start it with ./dev up.") from error
+    if not answer.is_success:
+        raise EmbeddedError(f"The API refused: {answer.json().get('detail', answer.text)}")
+    return str(answer.json()["key"])
+
+
+def _facts(layout: Layout) -> Facts:
+    facts = Facts.read(layout)
+    if facts is None:
+        raise EmbeddedError(f"No platform was ever started on {layout.data}. Start one with ./dev up, or name its folder with --data.")
+    return facts
+
+
+def clinic(layout: Layout, slug: str | None, arguments: list[str]) -> None:
+    """Become the runtime's `dentalpin` with one tenant's environment. Raises EmbeddedError when it is not clear whose."""
+    facts = _facts(layout)
+    tenants = {placed["slug"]: file.parent for file in layout.tenants.glob(f"*/{PLACEMENT}") if (placed := read_json(file))}
+    listed = ", ".join(sorted(tenants)) or "none"
+    if slug is None and len(tenants) != 1:
+        raise EmbeddedError(f"Which clinic? Name it with --tenant. There are: {listed}.")
+    folder = tenants.get(slug) if slug is not None else next(iter(tenants.values()))
+    if folder is None:
+        raise EmbeddedError(f"There is no clinic {slug!r} on {layout.data}. There are: {listed}.")
+    program = Path(facts.runtime_env) / "bin" / "dentalpin"
+    passed_on = {name: os.environ[name] for name in (*PASSED_ON, "TERM", "COLUMNS") if name in os.environ}
+    environment = runtime_environment(folder, program, passed_on)
+    os.execve(program, [str(program), *arguments], environment)  # noqa: S606 - this is what the command is for
+
+
+def cloud(layout: Layout, arguments: list[str]) -> None:
+    """Become `dentalpin-cloud`, pointed at this platform with its first operator key."""
+    facts = _facts(layout)
+    environment = os.environ | {
+        "DENTALPIN_CLOUD_URL": os.environ.get("DENTALPIN_CLOUD_URL", facts.api),
+        "DENTALPIN_CLOUD_KEY_FILE": os.environ.get("DENTALPIN_CLOUD_KEY_FILE", str(layout.operator_key)),
+    }
+    os.execve(sys.executable, [sys.executable, "-m", "control_plane.cli", *arguments], environment)  # noqa: S606 - as above

@@ -1,0 +1,338 @@
+"""The platform's parent process: brings everything up in order, keeps it up, takes it down in order.
+
+One per data folder, by a lock that the kernel releases however this process ends. The processes it starts die with it; PostgreSQL
+outlives a kill and is found again.
+"""
+
+import asyncio
+import contextlib
+import errno
+import fcntl
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx2
+
+from control_plane.deployers.local.placement import write_private
+from control_plane.deployers.local.settings import announcement
+from control_plane.embedded import runtime_env
+from control_plane.embedded.children import Child, ended, retry_after
+from control_plane.embedded.databases import Databases, prepare
+from control_plane.embedded.layout import EmbeddedError, Facts, Layout, Report, read_json
+from control_plane.embedded.postgres import EmbeddedServer, PostgresError
+
+USUAL_PORT = 8000
+READY_SECONDS = 90.0
+LOCK_PATIENCE_SECONDS = 0.5
+LOOK_SECONDS = 0.05
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    data: Path
+    host: str
+    public_url: str | None
+    runtime_env: Path | None
+    demo: bool
+
+
+class AlreadyRunning(EmbeddedError):
+    pass
+
+
+def is_running(layout: Layout) -> bool:
+    """Whether a platform holds the lock of this data folder."""
+    try:
+        descriptor = os.open(layout.lock, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def take_lock(layout: Layout) -> int:
+    """The lock of a data folder, held until this process ends. Raises AlreadyRunning, with where it can be reached."""
+    descriptor = os.open(layout.lock, os.O_RDWR | os.O_CREAT, 0o600)
+    deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
+    while not _try_lock(descriptor):
+        if time.monotonic() < deadline:
+            # `./dev status` holds it for an instant.
+            time.sleep(0.02)
+            continue
+        os.close(descriptor)
+        facts = Facts.read(layout)
+        where = f" at {facts.public_url}" if facts else ""
+        raise AlreadyRunning(
+            f"DentalPin runs already on {layout.data}{where} (process {layout.lock.read_text().strip() or 'unknown'}). "
+            f"Stop it with ./dev down, or give this one a folder of its own with --data."
+        )
+    os.truncate(descriptor, 0)
+    os.write(descriptor, str(os.getpid()).encode())
+    return descriptor
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+class Parent:
+    def __init__(self, options: Options, report: Report) -> None:
+        self.options = options
+        self.layout = Layout(options.data)
+        self._report = report
+        self._stop = asyncio.Event()
+        self._children: list[Child] = []
+        self._server: EmbeddedServer | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._state = "starting"
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Everything from start to end. `ready` is called once the platform answers. Raises EmbeddedError when it cannot start."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._asked_to_stop)
+        try:
+            starting = asyncio.create_task(self._start())
+            stopping = asyncio.create_task(self._stop.wait())
+            await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                await starting
+                self._state = "running"
+                self._note()
+                ready()
+                await stopping
+            else:
+                starting.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await starting
+        finally:
+            await self._take_down()
+
+    def _asked_to_stop(self) -> None:
+        if self._stop.is_set():
+            for child in self._children:
+                child.hurry()
+        self._stop.set()
+
+    # Up
+
+    async def _start(self) -> None:
+        socket_, facts = self._bind()
+        environment = asyncio.create_task(asyncio.to_thread(self._ensure_runtime))
+        try:
+            databases = await prepare(self.layout)
+            self._server = databases.server
+            self._report(databases.description)
+            await self._migrate(databases)
+        finally:
+            # A thread cannot be cancelled: leaving now would leave it writing.
+            await asyncio.wait({environment})
+        await environment
+        facts.write(self.layout)
+        self._spawn(databases, facts, socket_)
+        socket_.close()
+        await self._wait_ready(facts)
+        if self.options.demo:
+            from control_plane.embedded.demo import ensure_demo
+
+            await ensure_demo(self.layout, facts, self._report)
+
+    def _ensure_runtime(self) -> None:
+        if self.options.runtime_env is not None:
+            runtime_env.check_given(self.options.runtime_env)
+        else:
+            runtime_env.ensure(self.layout.own_runtime, self._report)
+
+    async def _migrate(self, databases: Databases) -> None:
+        from control_plane.migrations import migrate
+
+        await migrate(databases.platform_url)
+
+    def _bind(self) -> tuple[socket.socket, Facts]:
+        """The API's socket, on the port of last time. It is bound here once, so that a restart of the API loses no connection."""
+        kept = Facts.read(self.layout)
+        host = self.options.host
+        wanted = kept.port if kept else USUAL_PORT
+        try:
+            listening = _listen(host, wanted)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise EmbeddedError(f"--host {host}: {error.strerror}. Name an address of this machine.") from error
+            listening = _listen(host, 0)
+            if kept:
+                self._report(f"Port {wanted} is taken by another program.")
+        port = listening.getsockname()[1]
+        public_url = (self.options.public_url or f"http://{_reachable(host)}:{port}").rstrip("/")
+        chosen = self.options.runtime_env or self.layout.own_runtime
+        return listening, Facts(host, port, public_url, str(chosen))
+
+    def _spawn(self, databases: Databases, facts: Facts, listening: socket.socket) -> None:
+        announcement(self.layout.data).unlink(missing_ok=True)
+        environment = {
+            **os.environ,
+            "DATABASE_URL": databases.platform_url,
+            "TENANT_DATABASE_ADMIN_URL": databases.admin_url,
+            "DENTALPIN_DATA": str(self.layout.data),
+            "DENTALPIN_RUNTIME_ENV": facts.runtime_env,
+            "DENTALPIN_HOST": facts.host,
+            "DENTALPIN_PORT": str(facts.port),
+            "DENTALPIN_PUBLIC_HOST": urlsplit(facts.public_url).hostname or _reachable(facts.host),
+            "PUBLIC_URL": facts.public_url,
+            "PYTHONUNBUFFERED": "1",
+        }
+        if databases.bindir is not None:
+            environment["PG_BINDIR"] = str(databases.bindir)
+        # The supervisor never sees a database password: tenants' secrets are files, the platform's are not its business.
+        without = {name: value for name, value in environment.items() if name not in ("DATABASE_URL", "TENANT_DATABASE_ADMIN_URL")}
+        fd = listening.fileno()
+        self._children = [
+            self._child("supervisor", "control_plane.deployers.local", without),
+            self._child("api", "control_plane.api", environment | {"DENTALPIN_LISTEN_FD": str(os.dup(fd))}),
+            self._child("worker", "control_plane.worker", environment),
+        ]
+        for child in self._children:
+            child.start()
+        if self._server is not None:
+            self._watch = asyncio.create_task(self._keep_postgres(self._server), name="postgres")
+
+    def _child(self, name: str, module: str, environment: dict[str, str]) -> Child:
+        pass_fds = [int(environment["DENTALPIN_LISTEN_FD"])] if "DENTALPIN_LISTEN_FD" in environment else []
+        arguments = [sys.executable, "-m", module]
+        return Child(name, arguments, environment, self.layout.logs / f"{name}.log", pass_fds=pass_fds, changed=self._note)
+
+    async def _wait_ready(self, facts: Facts) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + READY_SECONDS
+        missing = "supervisor"
+        async with httpx2.AsyncClient(timeout=5) as client:
+            while loop.time() < deadline:
+                if not announcement(self.layout.data).exists():
+                    missing = "supervisor"
+                elif not await _answers(client, f"{facts.api}/health/ready"):
+                    missing = "api"
+                else:
+                    return
+                if any(child.restarts >= 3 for child in self._children):
+                    missing = next(child.name for child in self._children if child.restarts >= 3)
+                    break
+                await asyncio.sleep(LOOK_SECONDS)
+        child = next(child for child in self._children if child.name == missing)
+        tail = "\n".join(f"  {line}" for line in list(child.console.tail)[-12:])
+        raise EmbeddedError(f"The {missing} does not become ready. The end of {child.console.file}:\n{tail}")
+
+    # Keep up
+
+    async def _keep_postgres(self, server: EmbeddedServer) -> None:
+        failures = 0
+        while True:
+            pid = server.pid()
+            if pid is not None:
+                await ended(pid)
+            failures += 1
+            log.warning("PostgreSQL has ended; it is started again")
+            await asyncio.sleep(retry_after(failures))
+            try:
+                await asyncio.to_thread(server.start)
+                failures = 0
+            except PostgresError as error:
+                log.error("%s", error)
+            self._note()
+
+    def _note(self) -> None:
+        """Write down which processes there are, for `./dev status`."""
+        processes = [{"name": "platform", "pid": os.getpid(), "restarts": 0}]
+        if self._server is not None:
+            processes.append({"name": "postgres", "pid": self._server.pid(), "restarts": 0})
+        processes += [{"name": child.name, "pid": child.pid, "restarts": child.restarts} for child in self._children]
+        write_private(self.layout.processes, json.dumps({"state": self._state, "processes": processes}, indent=1))
+
+    # Down
+
+    async def _take_down(self) -> None:
+        if self._state == "running":
+            self._report("Stopping …")
+        self._state = "stopping"
+        if self._watch is not None:
+            self._watch.cancel()
+        # The worker first, so that nothing asks for what is going away; PostgreSQL last.
+        by_name = {child.name: child for child in self._children}
+        await asyncio.gather(*(by_name[name].stop() for name in ("worker", "api") if name in by_name))
+        if "supervisor" in by_name:
+            await by_name["supervisor"].stop()
+        if self._server is not None:
+            try:
+                await asyncio.to_thread(self._server.stop)
+            except PostgresError as error:
+                self._report(str(error))
+        self.layout.processes.unlink(missing_ok=True)
+
+
+def leftovers(layout: Layout) -> EmbeddedServer | None:
+    """A PostgreSQL that outlived its platform (after `kill -9`), None when there is none."""
+    if not layout.postgres.exists():
+        return None
+    try:
+        server = EmbeddedServer(layout.postgres)
+    except PostgresError:
+        return None
+    return server if server.pid() is not None else None
+
+
+def shown_processes(layout: Layout) -> dict[str, object]:
+    return read_json(layout.processes) or {"state": "stopped", "processes": []}
+
+
+async def _answers(client: httpx2.AsyncClient, url: str) -> bool:
+    try:
+        return (await client.get(url)).status_code == 200
+    except httpx2.HTTPError:
+        return False
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    except socket.gaierror as error:
+        raise EmbeddedError(f"--host {host} is no address: {error.strerror}. Use 0.0.0.0 for every address of this machine.") from error
+    listening = socket.socket(family)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(512)
+    except BaseException:
+        listening.close()
+        raise
+    return listening
+
+
+def _reachable(host: str) -> str:
+    """The name by which others reach `host`: for "every address", the one this machine uses to go out."""
+    if host not in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        return f"[{host}]" if ":" in host else host
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Connecting a datagram socket sends nothing; it only asks the routing table.
+            probe.connect(("192.0.2.1", 9))
+            return str(probe.getsockname()[0])
+        except OSError:
+            return "127.0.0.1"
