@@ -2,18 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 
+from dentalpin_kit.problems import DomainError
 
-class PluginError(Exception):
-    """Base of all. `status` is the HTTP status, `code` the machine's word, `exit_code` what the CLI leaves with."""
+
+class PluginError(DomainError):
+    """Base of all. Beside status and code, `exit_code` is what the CLI leaves with."""
 
     status = 500
     code = "module_error"
     exit_code = 1
-
-    def __init__(self, message: str, **facts: object) -> None:
-        super().__init__(message)
-        self.message = message
-        self.facts = facts
 
 
 class ManifestInvalid(PluginError):
@@ -86,7 +83,14 @@ class DependencyCycle(PluginError):
         )
 
 
-class NotRemovable(PluginError):
+class RemovalRefused(PluginError):
+    """The module cannot go, and trying again does not help by itself."""
+
+    status = 409
+    code = "module_removal_refused"
+
+
+class NotRemovable(RemovalRefused):
     status = 409
     code = "module_not_removable"
 
@@ -94,7 +98,7 @@ class NotRemovable(PluginError):
         super().__init__(f"{name} is not removable: its manifest does not say `removable: True`. It stays installed.", module=name)
 
 
-class NeededByModules(PluginError):
+class NeededByModules(RemovalRefused):
     status = 409
     code = "module_needed"
 
@@ -106,7 +110,7 @@ class NeededByModules(PluginError):
         )
 
 
-class RequiredByLaw(PluginError):
+class RequiredByLaw(RemovalRefused):
     status = 409
     code = "module_required_by_law"
 
@@ -119,7 +123,7 @@ class RequiredByLaw(PluginError):
         )
 
 
-class StillReferenced(PluginError):
+class StillReferenced(RemovalRefused):
     status = 409
     code = "module_rows_referenced"
 

@@ -1,0 +1,85 @@
+"""The trail of the processor: each step's start and end, on a connection of its own, so that it outlives the module's transaction.
+
+The same connection holds the processor's advisory lock. If it breaks, the next step fails and the open transaction is rolled back: a
+process that lost its lock changes nothing.
+"""
+
+import os
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dentalpin_kit import faults
+
+from .errors import ProcessorLockLost
+from .models import core_module, core_module_operation_log
+
+PROCESS = f"{socket.gethostname()}:{os.getpid()}"[-80:]
+
+
+class OperationLog:
+    """Writes for one run of the processor. `connection` is in autocommit mode."""
+
+    def __init__(self, connection: AsyncConnection, generation: int | None) -> None:
+        self._connection = connection
+        self._generation = generation
+
+    async def begin(self, module: str) -> int:
+        """Count an attempt on the module before anything happens, so that crashes count too. Returns its number."""
+        statement = (
+            sa.update(core_module)
+            .where(core_module.c.name == module)
+            .values(attempts=core_module.c.attempts + 1)
+            .returning(core_module.c.attempts)
+        )
+        return int((await self._execute(statement)).scalar_one())
+
+    @asynccontextmanager
+    async def step(self, module: str, operation: str, step: str, attempt: int) -> AsyncIterator[dict[str, Any]]:
+        """Log the step around the block; what the block puts into the given dict is kept with its end."""
+        details: dict[str, Any] = {}
+        await self._write(module, operation, step, "started", attempt, {})
+        faults.point(f"processor.{operation}.{step}.before")
+        try:
+            yield details
+            faults.point(f"processor.{operation}.{step}.after")
+        except Exception as error:
+            await self._write(module, operation, step, "failed", attempt, {**details, "error": describe(error)})
+            raise
+        await self._write(module, operation, step, "completed", attempt, details)
+
+    async def _write(self, module: str, operation: str, step: str, status: str, attempt: int, details: Mapping[str, Any]) -> None:
+        await self._execute(
+            sa.insert(core_module_operation_log).values(
+                module_name=module,
+                operation=operation,
+                step=step,
+                status=status,
+                attempt=attempt,
+                generation=self._generation,
+                process=PROCESS,
+                details=dict(details),
+            )
+        )
+
+    async def _execute(self, statement: sa.Update | sa.Insert | Any) -> Any:
+        try:
+            return await self._connection.execute(statement)
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise ProcessorLockLost from error
+            raise
+
+
+def describe(error: BaseException) -> str:
+    """One line a person can act on. Never a statement's parameters: they may hold rows."""
+    if isinstance(error, DBAPIError):
+        cause = getattr(error.orig, "__cause__", None)
+        return str(getattr(cause, "message", None) or error.orig).splitlines()[0]
+    text = str(error) or type(error).__name__
+    return text if getattr(error, "message", None) or " " in text else f"{type(error).__name__}: {text}"

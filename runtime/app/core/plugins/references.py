@@ -1,0 +1,83 @@
+"""Who still uses a module's rows: checked when an uninstall is asked for and again before it begins, so that nothing is half-done."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from .models import core_external_id
+
+_KEYS: Final = sa.text("""
+    SELECT k.conname AS name, f.relname AS referencing, t.relname AS referenced, quote_ident(f.relname) AS referencing_sql,
+           array_agg(quote_ident(fa.attname) ORDER BY p.position) AS columns,
+           array_agg(quote_ident(ta.attname) ORDER BY p.position) AS targets
+    FROM pg_constraint k
+    JOIN pg_class f ON f.oid = k.conrelid JOIN pg_class t ON t.oid = k.confrelid
+    CROSS JOIN LATERAL unnest(k.conkey, k.confkey) WITH ORDINALITY AS p(own, target, position)
+    JOIN pg_attribute fa ON fa.attrelid = f.oid AND fa.attnum = p.own
+    JOIN pg_attribute ta ON ta.attrelid = t.oid AND ta.attnum = p.target
+    WHERE k.contype = 'f' AND t.relname = ANY(:tables) AND t.relnamespace = current_schema()::regnamespace
+    GROUP BY k.conname, f.relname, t.relname ORDER BY f.relname, k.conname
+""")
+LISTED: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    referencing: str
+    referenced: str
+    referencing_sql: str
+    columns: tuple[str, ...]
+    targets: tuple[str, ...]
+
+
+async def still_referenced(
+    executor: AsyncConnection | AsyncSession, module: str, owners: Mapping[str, str], leaving: Iterable[str] = ()
+) -> list[str]:
+    """What keeps `module` from going, in words: rows of others that point at its tables, or at rows it seeded into theirs.
+
+    `owners` is {table: module}; tables of the modules in `leaving` go as well and do not count. Under the request role only the rows of
+    the current clinic are seen.
+    """
+    going = {module, *leaving}
+    own = {table for table, owner in owners.items() if owner == module}
+    seeded: dict[str, list[UUID]] = {}
+    columns = core_external_id.c
+    for row in await executor.execute(sa.select(columns.table_name, columns.record_id).where(columns.module_name == module)):
+        if row.table_name not in own:
+            seeded.setdefault(row.table_name, []).append(row.record_id)
+    found: list[str] = []
+    for key in await _keys(executor, own | seeded.keys()):
+        if owners.get(key.referencing) in going:
+            continue
+        ids = seeded.get(key.referenced)
+        count = await _rows(executor, key, ids, seeded.get(key.referencing, []))
+        # A foreign key on the module's own table keeps the table from being dropped even without rows.
+        if count or ids is None:
+            whose = owners.get(key.referencing, "the core")
+            what = f"{len(ids)} rows seeded into {key.referenced}" if ids is not None else key.referenced
+            found.append(f"{count} rows of {key.referencing} ({whose}) point at {what} by {', '.join(key.columns)}")
+    return found[:LISTED]
+
+
+async def _keys(executor: AsyncConnection | AsyncSession, tables: Iterable[str]) -> list[_Key]:
+    rows = await executor.execute(_KEYS, {"tables": sorted(tables)})
+    return [_Key(row.referencing, row.referenced, row.referencing_sql, tuple(row.columns), tuple(row.targets)) for row in rows]
+
+
+async def _rows(executor: AsyncConnection | AsyncSession, key: _Key, ids: list[UUID] | None, leaving: list[UUID]) -> int:
+    filled = " AND ".join(f"r.{column} IS NOT NULL" for column in key.columns)
+    statement = f"SELECT count(*) FROM {key.referencing_sql} r WHERE {filled}"  # noqa: S608  names are quoted by PostgreSQL
+    parameters: dict[str, object] = {}
+    if ids is not None:
+        pairs = " AND ".join(f"t.{target} = r.{column}" for column, target in zip(key.columns, key.targets, strict=True))
+        quoted = '"' + key.referenced.replace('"', '""') + '"'
+        statement += f" AND EXISTS (SELECT 1 FROM {quoted} t WHERE {pairs} AND t.id = ANY(:ids))"  # noqa: S608  names are quoted
+        parameters["ids"] = ids
+    if leaving:
+        statement += " AND NOT (r.id = ANY(:leaving))"
+        parameters["leaving"] = leaving
+    return int((await executor.execute(sa.text(statement), parameters)).scalar_one())
