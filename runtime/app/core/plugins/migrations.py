@@ -70,6 +70,7 @@ def run(connection: sa.Connection, book: RevisionBook, plan: Sequence[OwnedRevis
         created.update(dict.fromkeys(present - tables, step.up_revision_id))
         tables = present
 
+    assert book.scripts.revision_map.heads, "reading the heads resolves the map, which the steps rely on"
     steps = [RevisionStep(book.scripts.revision_map, revision.script, upgrade) for revision in plan if revision.script is not None]
     context = MigrationContext.configure(
         connection,

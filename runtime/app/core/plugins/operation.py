@@ -24,7 +24,7 @@ from .base import BaseModule, ModuleContext
 from .errors import HookFailed, MigrationRefused, NotRemovable, StillReferenced
 from .loader import DiscoveredModule
 from .manifest import Manifest
-from .models import ModuleRecord, core_event_delivery, core_module, core_table_owner
+from .models import ModuleRecord, core_event_delivery, core_table_owner
 from .operation_log import OperationLog, describe
 from .ownership import Ownership
 from .references import still_referenced
@@ -321,7 +321,7 @@ async def _finalize_uninstall(connection: AsyncConnection, record: ModuleRecord)
         by_generation=None,
         base_revision=None,
         applied_revision=None,
-        manifest_snapshot=sa.cast(core_module.c.manifest_snapshot, sa.dialects.postgresql.JSONB) - "revisions",
+        manifest_snapshot={key: value for key, value in record.manifest_snapshot.items() if key != "revisions"},
         attempts=0,
         error_message=None,
         error_at=None,

@@ -251,9 +251,7 @@ class Processor:
                 )
                 outcome = replace(outcome, outcome=Outcome.ORPHAN, reason=problem)
             elif packages.is_older(name):
-                problem = (
-                    f"{PACKAGE_PROBLEM}{name} is older than the {record.version} of the database; it stays as it is. Install a newer one."
-                )
+                problem = f"{PACKAGE_PROBLEM}{name} is older than {record.version}, the database's; it stays so. Install a newer one."
                 outcome = replace(outcome, outcome=Outcome.OLDER, reason=problem)
             elif record.error_message is not None and not record.error_message.startswith(PACKAGE_PROBLEM):
                 # Kept from a removal that was refused or given up: the module is here, and that is not what was asked.

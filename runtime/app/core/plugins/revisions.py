@@ -15,6 +15,7 @@ from alembic.script.revision import Revision
 
 from .errors import MigrationRefused
 from .manifest_validator import RevisionFacts
+from .topology import cycles
 
 CORE: Final = "core"
 CORE_MIGRATIONS: Final = Path(__file__).parents[2] / "migrations"
@@ -175,7 +176,7 @@ def read_book(folders: Mapping[str, Path], remembered: Mapping[str, Sequence[Map
         for owner, entries in remembered.items():
             for entry in entries:
                 revisions.setdefault(str(entry["revision"]), _from_memory(owner, entry))
-        broken = _dangling(revisions, usable)
+        broken = _dangling(revisions, usable) or _circular(revisions)
         if not broken:
             return RevisionBook(revisions, errors)
         errors.update(broken)
@@ -256,6 +257,16 @@ def _dangling(revisions: Mapping[str, OwnedRevision], usable: Mapping[str, Seque
                 f"known are {', '.join(TRANSACTIONS)}."
             )
     return errors
+
+
+def _circular(revisions: Mapping[str, OwnedRevision]) -> dict[str, MigrationRefused]:
+    return {
+        revisions[name].owner: MigrationRefused(
+            f"The revisions {', '.join(circle)} build on each other in a circle; correct their down_revision or depends_on."
+        )
+        for circle in cycles({name: revision.parents for name, revision in revisions.items()})
+        for name in circle
+    }
 
 
 def _from_memory(owner: str, entry: Mapping[str, Any]) -> OwnedRevision:

@@ -1,0 +1,104 @@
+"""A runtime's database and the processor over the packages of one test."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from app.core.plugins.processor import Processor
+from app.core.plugins.registry import ModuleRegistry
+from app.core.plugins.report import ProcessorReport
+from tests.support.packages import Site, site
+from tests.support.postgres import Postgres, TenantDatabase, database_from, in_fresh_loop, make_template
+
+__all__ = ["site"]
+
+
+@dataclass
+class Runtime:
+    """The processor as boot runs it: each `boot` discovers anew."""
+
+    database: TenantDatabase
+    site: Site
+    storage: Path
+    sql: asyncpg.Connection
+    generation: int | None = None
+
+    def processor(self) -> Processor:
+        return Processor(
+            self.database.owner_url,
+            self.storage,
+            discovery=self.site.discover(),
+            registry=ModuleRegistry(),
+            generation=self.generation,
+            bindir=self.database.bindir,
+        )
+
+    async def boot(self, *, removals: bool = False) -> ProcessorReport:
+        return await self.processor().run(removals=removals)
+
+    async def ask(self, name: str, state: str = "to_install") -> None:
+        """What the CLI or a revision writes."""
+        changed = await self.sql.execute("UPDATE core_module SET state = $2, attempts = 0 WHERE name = $1", name, state)
+        assert changed == "UPDATE 1", f"{name} is not in the books"
+
+    async def install(self, *names: str) -> ProcessorReport:
+        """Make the packages known, ask for them, boot."""
+        await self.boot()
+        for name in names:
+            await self.ask(name)
+        return await self.boot()
+
+    async def uninstall(self, name: str) -> ProcessorReport:
+        await self.ask(name, "to_remove")
+        return await self.boot(removals=True)
+
+    async def states(self) -> dict[str, str]:
+        return dict(await self.sql.fetch("SELECT name, state FROM core_module"))
+
+    async def error(self, name: str) -> str | None:
+        return await self.sql.fetchval("SELECT error_message FROM core_module WHERE name = $1", name)
+
+    async def tables(self) -> set[str]:
+        rows = await self.sql.fetch(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v')"
+        )
+        return {row["relname"] for row in rows}
+
+    async def heads(self) -> set[str]:
+        return {row["version_num"] for row in await self.sql.fetch("SELECT version_num FROM alembic_version")}
+
+    async def trail(self, module: str) -> list[tuple[str, str, str]]:
+        rows = await self.sql.fetch(
+            "SELECT operation, step, status FROM core_module_operation_log WHERE module_name = $1 ORDER BY id", module
+        )
+        return [tuple(row) for row in rows]
+
+    async def add_clinic(self, name: str = "Sol") -> Any:
+        return await self.sql.fetchval(
+            "INSERT INTO clinics (name, country, timezone, currency, locale) VALUES ($1, 'ES', 'Europe/Madrid', 'EUR', 'es-ES') RETURNING id",
+            name,
+        )
+
+
+def _migrate_core(database: TenantDatabase) -> None:
+    async def migrate() -> None:
+        await Processor(database.owner_url, Path("/nonexistent"), registry=ModuleRegistry()).migrate_core()
+
+    in_fresh_loop(migrate)
+
+
+@pytest.fixture
+async def runtime(postgres: Postgres, site: Site, tmp_path: Path) -> AsyncIterator[Runtime]:
+    """A database whose core is migrated, without a clinic, and no packages yet."""
+    template = make_template(postgres, "template_plugins_core", _migrate_core)
+    with database_from(postgres, template) as database:
+        sql = await asyncpg.connect(database.owner_url)
+        yield Runtime(database, site, tmp_path / "storage", sql)
+        await sql.close()
+
+
+Snapshot = Callable[[], Awaitable[dict[str, Any]]]
