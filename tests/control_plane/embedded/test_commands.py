@@ -1,0 +1,107 @@
+"""`./dev status`, a second `./dev up`, and bin/dentalpin, on folders in all states."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from control_plane.deployers.local.placement import Goal, Placement, PlacementStore
+from control_plane.embedded.layout import Facts, Layout
+from control_plane.embedded.parent import AlreadyRunning, is_running, take_lock
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def layout(tmp_path):
+    found = Layout(tmp_path / "var")
+    found.make()
+    return found
+
+
+def dev(layout, *arguments, **environment):
+    command = [sys.executable, "-m", "control_plane.embedded", arguments[0], "--data", str(layout.data), *arguments[1:]]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env={**os.environ, **environment}, check=False)
+
+
+def place(layout, slug):
+    PlacementStore(layout.tenants).save(Placement(str(uuid4()), slug, slug.title(), "one", 8100, Goal.RUNNING))
+
+
+@pytest.fixture
+def runtime_env(tmp_path, layout):
+    """A runtime environment whose `dentalpin` prints what it was given."""
+    program = tmp_path / "runtime" / "bin" / "dentalpin"
+    program.parent.mkdir(parents=True)
+    program.write_text(f"#!{sys.executable}\nimport json, os, sys\nprint(json.dumps([sys.argv[1:], dict(os.environ)]))\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    Facts("127.0.0.1", 8000, "http://127.0.0.1:8000", str(program.parents[1])).write(layout)
+    return program.parents[1]
+
+
+def test_one_platform_per_folder_and_the_second_is_told_where_the_first_is(layout):
+    Facts("127.0.0.1", 8123, "http://127.0.0.1:8123", "env").write(layout)
+    held = take_lock(layout)
+
+    assert is_running(layout)
+    with pytest.raises(AlreadyRunning, match=f"8123 \\(process {os.getpid()}\\)"):
+        take_lock(layout)
+    refused = dev(layout, "up", "--runtime-env", "nowhere")
+    assert (refused.returncode, "runs already" in refused.stderr) == (1, True)
+
+    os.close(held)
+    assert not is_running(layout)
+
+
+def test_status_of_a_folder_nothing_runs_on(layout, tmp_path):
+    shown = json.loads(dev(layout, "status", "--json").stdout)
+
+    assert (shown["running"], shown["data"], shown["processes"]) == (False, str(layout.data), [])
+    assert "./dev up" in dev(Layout(tmp_path / "never"), "status").stdout
+    assert not (tmp_path / "never").exists()
+
+
+def test_down_where_nothing_runs_says_so(layout):
+    done = dev(layout, "down")
+
+    assert (done.returncode, "does not run" in done.stdout) == (0, True)
+
+
+def test_an_environment_without_the_runtime_is_refused_with_what_to_do(layout, tmp_path):
+    refused = dev(layout, "up", "--runtime-env", str(tmp_path), DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
+
+    assert refused.returncode == 1
+
+
+def test_the_only_clinic_needs_no_name(layout, runtime_env):
+    place(layout, "clinica-sol")
+
+    done = dev(layout, "clinic", "modules", "list", "--json")
+
+    arguments, environment = json.loads(done.stdout)
+    assert arguments == ["modules", "list", "--json"]
+    assert environment["DENTALPIN_REVISION_FILE"].startswith(str(layout.tenants))
+    assert environment["OWNER_DATABASE_URL_FILE"].endswith("/secrets/owner.url")
+
+
+def test_several_clinics_are_listed_unless_one_is_named(layout, runtime_env):
+    place(layout, "clinica-sol")
+    place(layout, "clinica-mar")
+
+    asked = dev(layout, "clinic", "modules", "list")
+    named = dev(layout, "clinic", "--tenant", "clinica-mar", "modules", "list")
+    unknown = dev(layout, "clinic", "--tenant", "clinica-luna", "modules", "list")
+
+    assert (asked.returncode, "clinica-mar, clinica-sol" in asked.stderr) == (1, True)
+    assert json.loads(named.stdout)[0] == ["modules", "list"]
+    assert (unknown.returncode, "clinica-luna" in unknown.stderr) == (1, True)
+
+
+def test_before_the_first_start_the_commands_say_how_to_start(layout):
+    assert "./dev up" in dev(layout, "clinic", "modules", "list").stderr
+    assert "./dev up" in dev(layout, "key").stderr
