@@ -1,7 +1,8 @@
 """Many tenants on one PostgreSQL server (15 or newer), administered by a plain role with CREATEROLE and CREATEDB.
 
 Owner and request role belong to the administrator, which makes itself a member of both: without being a superuser it may then hand the
-database over, dump it and drop it. What the request role may do inside is the runtime's to say (app.core.isolation). CREATE DATABASE cannot be part of a transaction, hence every statement is repeatable by itself.
+database over, dump it and drop it. What the request role may do inside is the runtime's to say (app.core.isolation).
+CREATE DATABASE cannot be part of a transaction, hence every statement is repeatable by itself.
 """
 
 import asyncio

@@ -14,9 +14,9 @@ from control_plane.access.actors import Actor
 from control_plane.operations.errors import OperationNotFailed, OperationOutdated, UnknownOperation
 from control_plane.operations.kinds import KINDS, SUPERSEDES, OperationKind
 from control_plane.operations.models import Operation, OperationStep
-from control_plane.operations.states import OPEN, OperationEvent, OperationState
+from control_plane.operations.states import OPEN, OperationEvent, OperationState, StepState
 from control_plane.tenants.models import Tenant
-from control_plane.tenants.states import TenantEvent
+from control_plane.tenants.states import MACHINE, TenantEvent
 
 STARTS = {
     OperationKind.PROVISION: TenantEvent.PROVISION_STARTED,
@@ -62,6 +62,9 @@ async def start(
 
 def end_replaced(older: Operation, by: Operation, *, at: datetime) -> None:
     """Close an operation whose place another took: cancelled by a deletion, superseded by a later change."""
+    for step in older.steps:
+        if step.state is not StepState.DONE:
+            step.state = StepState.SKIPPED
     if by.kind is OperationKind.DELETE:
         older.move(OperationEvent.DELETED, at=at, reason="The tenant is being deleted.")
     else:
@@ -79,8 +82,10 @@ async def retry(session: AsyncSession, tenant: Tenant, operation: Operation, *, 
     operation.attempts = 0
     operation.next_attempt_at = at
     operation.deadline = at + KINDS[operation.kind].deadline
-    if operation.kind in STARTS:
-        tenant.move(STARTS[operation.kind], at=at, deadline=operation.deadline)
+    event = STARTS.get(operation.kind)
+    # A clinic that serves while its invitation failed stays active: only the rest is done again.
+    if event is not None and MACHINE.allows(tenant.state, event):
+        tenant.move(event, at=at, deadline=operation.deadline)
     await session.flush()
     return operation
 

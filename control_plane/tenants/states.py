@@ -43,8 +43,11 @@ MACHINE: Final = StateMachine(
         Transition(S.PROVISIONING, E.ATTESTED, S.ACTIVE),
         Transition(S.PROVISIONING, E.OPERATION_FAILED, S.FAILED),
         Transition(S.FAILED, E.PROVISION_STARTED, S.PROVISIONING),
+        Transition(S.ACTIVE, E.ATTESTED, S.ACTIVE),
         Transition(S.ACTIVE, E.CHANGE_STARTED, S.CHANGING),
         Transition(S.DEGRADED, E.CHANGE_STARTED, S.CHANGING),
+        # The runtime came round by itself: the worker saw it run what is desired.
+        Transition(S.DEGRADED, E.ATTESTED, S.ACTIVE),
         Transition(S.CHANGING, E.CHANGE_STARTED, S.CHANGING),
         Transition(S.CHANGING, E.ATTESTED, S.ACTIVE),
         Transition(S.CHANGING, E.OPERATION_FAILED, S.DEGRADED),

@@ -1,0 +1,27 @@
+"""What has served its time: stored answers after a day, final dumps after their date. Repeatable, by any worker."""
+
+import logging
+from pathlib import Path
+
+from sqlalchemy import select
+
+from control_plane.access.actors import WORKER
+from control_plane.audit import service as audit
+from control_plane.idempotency import service as idempotency
+from control_plane.platform import Platform
+from control_plane.tenants.models import Tenant
+from control_plane.tenants.states import TenantState
+
+log = logging.getLogger(__name__)
+
+
+async def keep_house(platform: Platform) -> None:
+    now, today = platform.clock.now(), platform.clock.today()
+    async with platform.database.transaction() as session:
+        await idempotency.forget_old(session, at=now)
+        over = select(Tenant).where(Tenant.state == TenantState.DELETED, Tenant.final_dump_until < today).with_for_update(skip_locked=True)
+        for tenant in await session.scalars(over):
+            assert tenant.final_dump is not None
+            Path(tenant.final_dump).unlink(missing_ok=True)
+            audit.record(session, WORKER, "tenant.final_dump_deleted", at=now, tenant_id=tenant.id, path=tenant.final_dump)
+            tenant.final_dump, tenant.final_dump_until = None, None

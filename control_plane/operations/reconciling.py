@@ -1,0 +1,80 @@
+"""Desired against observed, for tenants nobody works on: what no request announced is noticed here.
+
+A difference starts an ordinary operation, so that it has steps, a deadline and a reason. One that failed is not started again by
+itself: its tenant is degraded and waits for a person, unless the runtime comes round.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from control_plane.access.actors import WORKER
+from control_plane.audit import service as audit
+from control_plane.deployers.base import DeployerUnavailable, Observation, ObservationStatus, Placement
+from control_plane.operations import service
+from control_plane.operations.kinds import OperationKind
+from control_plane.operations.leases import Held, hold
+from control_plane.operations.observing import Verdict, judge, keep
+from control_plane.operations.steps import Tools
+from control_plane.revisions import service as revisions
+from control_plane.revisions.models import Revision
+from control_plane.tenants.models import Tenant
+from control_plane.tenants.states import TenantEvent, TenantState
+
+
+async def reconcile(tools: Tools, held: Held, *, reapply: bool) -> None:
+    """Look at one tenant and act on a difference. `reapply` also carries its revision out again, since addresses may have changed."""
+    platform = tools.platform
+    try:
+        observation = await tools.deployer.observe(held.tenant_id)
+    except DeployerUnavailable:
+        # The deployer comes back or is started again; its tenants are looked at next time.
+        return
+    url = None
+    applied = await _applied(tools, held, observation)
+    if reapply and applied is not None:
+        placement, revision = applied
+        await tools.deployer.apply(placement, revision.document, tools.databases.address(held.tenant_id))
+        url = await tools.deployer.address(held.tenant_id)
+    async with platform.database.transaction() as session:
+        await hold(session, held)
+        tenant = await session.get_one(Tenant, held.tenant_id, with_for_update=True, populate_existing=True)
+        tenant.url = url or tenant.url
+        await keep(session, tenant.id, observation, at=platform.clock.now())
+        verdict = await _verdict(session, tenant, observation, applied[1] if applied else None)
+        await _act(session, tenant, verdict, at=platform.clock.now())
+
+
+async def _applied(tools: Tools, held: Held, observation: Observation) -> tuple[Placement, Revision] | None:
+    """The revision the runtime has now, which is not always the newest: one without effect rolls nothing out."""
+    generation = observation.generation
+    if generation is None and observation.attestation is not None:
+        generation = observation.attestation.generation
+    if generation is None or observation.status is ObservationStatus.ABSENT:
+        return None
+    async with tools.platform.database.transaction() as session:
+        tenant = await session.get_one(Tenant, held.tenant_id)
+        query = select(Revision).where(Revision.tenant_id == tenant.id, Revision.generation == generation)
+        revision = await session.scalar(query)
+        return (Placement(tenant.id, tenant.slug, tenant.name), revision) if revision else None
+
+
+async def _verdict(session: AsyncSession, tenant: Tenant, observation: Observation, applied: Revision | None) -> Verdict:
+    desired = await revisions.desired(session, tenant)
+    if applied is None or applied.effect != desired.effect:
+        return Verdict(False, True, observation.reason or "The runtime runs something else than is desired.")
+    if observation.status is ObservationStatus.IDLE:
+        return Verdict(True)
+    if observation.status is ObservationStatus.STARTING:
+        return Verdict(False)
+    return judge(observation, applied)
+
+
+async def _act(session: AsyncSession, tenant: Tenant, verdict: Verdict, *, at: datetime) -> None:
+    if verdict.done and tenant.state is TenantState.DEGRADED:
+        tenant.move(TenantEvent.ATTESTED, at=at)
+        audit.record(session, WORKER, "tenant.recovered", at=at, tenant_id=tenant.id)
+    if verdict.failing and tenant.state is TenantState.ACTIVE and not await service.open_operations(session, tenant.id):
+        audit.record(session, WORKER, "tenant.drift_found", at=at, tenant_id=tenant.id, reason=verdict.reason)
+        await service.start(session, tenant, OperationKind.CHANGE_MODULES, actor=WORKER, at=at, generation=tenant.generation)

@@ -1,0 +1,218 @@
+"""The worker: claims tenants that have work, carries out one step after the other, and compares desired with observed.
+
+Any number of workers may run. None trusts an event: notices only make it look sooner.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import secrets
+import socket
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from control_plane.databases.base import DatabaseServer
+from control_plane.deployers.base import Deployer
+from control_plane.errors import DomainError
+from control_plane.notices import Notices
+from control_plane.operations import progress
+from control_plane.operations.housekeeping import keep_house
+from control_plane.operations.kinds import PATIENCE, StepName
+from control_plane.operations.leases import Held, LeaseLost, claim_operation, claim_tenant, extend, release
+from control_plane.operations.models import Lease, Operation
+from control_plane.operations.reconciling import reconcile
+from control_plane.operations.states import OPEN
+from control_plane.operations.steps import STEPS, Outcome, Tools, Work
+from control_plane.platform import Platform
+from dentalpin_kit import faults, logs
+
+LONGEST_PAUSE_SECONDS = 2.0
+"""How long a worker trusts that nobody needs it: leases of dead workers end without a notice."""
+HOUSEKEEPING_SECONDS = 3600.0
+_DATABASE_AWAY = (SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+_random = random.SystemRandom()
+
+log = logging.getLogger(__name__)
+
+
+class Worker:
+    def __init__(self, platform: Platform, deployer: Deployer, databases: DatabaseServer, *, name: str | None = None) -> None:
+        self.name = name or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
+        self._platform = platform
+        self._tools = Tools(platform, deployer, databases)
+        self._settings = platform.settings
+        self._reapplied: set[UUID] = set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set; then what is at work is cut short and left for the next worker."""
+        await self._look_at_everybody(stop)
+        async with Notices(self._platform.database.url) as notices, asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(self._slot(notices), name=f"slot {number}") for number in range(self._settings.worker_slots)]
+            running.append(tasks.create_task(self._keep_house(), name="housekeeping"))
+            await stop.wait()
+            for task in running:
+                task.cancel()
+
+    async def drain(self) -> None:
+        """Do everything that is due now, one after the other; for tests and for a last effort before leaving."""
+        while await self.work_once():
+            pass
+
+    async def work_once(self) -> bool:
+        """Claim one tenant and work on it as far as it goes now. False when nothing was due."""
+        if (claim := await self._claim_operation()) is not None:
+            held, operation_id = claim
+            await self._under_lease(held, self._operate(held, operation_id))
+            return True
+        return False
+
+    async def reconcile_once(self) -> bool:
+        """Compare desired with observed for one tenant that is due. False when none was."""
+        now = self._platform.clock.now()
+        again = now + self._jittered()
+        async with self._platform.database.transaction() as session:
+            held = await claim_tenant(session, self.name, seconds=self._settings.lease_seconds, now=now, again=again)
+        if held is None:
+            return False
+        await self._under_lease(held, self._reconcile(held))
+        return True
+
+    async def _slot(self, notices: Notices) -> None:
+        async with notices.subscribe() as changed:
+            while True:
+                changed.clear()
+                try:
+                    if await self.work_once() or await self.reconcile_once():
+                        continue
+                    pause = await self._pause()
+                except _DATABASE_AWAY as error:
+                    log.warning("the platform's database does not answer: %s", error)
+                    pause = 1.0
+                except Exception:
+                    log.exception("a slot of the worker failed and goes on")
+                    pause = 1.0
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await changed.wait()
+
+    async def _claim_operation(self) -> tuple[Held, UUID] | None:
+        async with self._platform.database.transaction() as session:
+            return await claim_operation(session, self.name, seconds=self._settings.lease_seconds, now=self._platform.clock.now())
+
+    async def _under_lease(self, held: Held, work: Coroutine[Any, Any, None]) -> None:
+        """Do the work while the lease is renewed; a lease that is lost ends the work. Given back at the end, also when cut short."""
+        task = asyncio.ensure_future(work)
+        beating = asyncio.create_task(self._beat(held, task), name="heartbeat")
+        try:
+            await task
+        except LeaseLost:
+            log.warning("lost the lease of tenant %s; another worker goes on", held.tenant_id)
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if current is not None and current.cancelling():
+                raise
+            log.warning("gave up tenant %s: its lease could not be renewed", held.tenant_id)
+        finally:
+            beating.cancel()
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await task
+            with contextlib.suppress(*_DATABASE_AWAY):
+                async with self._platform.database.transaction() as session:
+                    await release(session, held)
+
+    async def _beat(self, held: Held, work: "asyncio.Future[None]") -> None:
+        seconds = self._settings.lease_seconds
+        loop = asyncio.get_running_loop()
+        renewed = loop.time()
+        while True:
+            await asyncio.sleep(seconds / 3)
+            try:
+                async with asyncio.timeout(seconds / 3), self._platform.database.transaction() as session:
+                    await extend(session, held, seconds=seconds)
+                renewed = loop.time()
+            except LeaseLost:
+                work.cancel()
+                return
+            except _DATABASE_AWAY:
+                if loop.time() - renewed > seconds * 2 / 3:
+                    work.cancel()
+                    return
+
+    async def _operate(self, held: Held, operation_id: UUID) -> None:
+        """Carry out steps until the operation is over or has to wait."""
+        database, clock = self._platform.database, self._platform.clock
+        while True:
+            async with database.transaction() as session:
+                begun = await progress.begin(session, held, operation_id, at=clock.now())
+            if begun is None:
+                return
+            name, work = begun
+            with logs.bind(tenant=work.placement.slug, operation=operation_id, step=name):
+                try:
+                    outcome = await self._attempt(name, work)
+                except asyncio.CancelledError:
+                    raise
+                except Exception as error:
+                    expected = isinstance(error, DomainError | TimeoutError)
+                    log.log(
+                        logging.INFO if expected else logging.ERROR, "%s", progress.reason_of(error), exc_info=None if expected else error
+                    )
+                    async with database.transaction() as session:
+                        await progress.fail(session, held, operation_id, name, error, at=clock.now())
+                    return
+                async with database.transaction() as session:
+                    await progress.finish(session, held, operation_id, name, outcome, at=clock.now())
+
+    async def _attempt(self, name: StepName, work: Work) -> Outcome:
+        point = f"worker.{work.kind.value}.{name.value}"
+        faults.point(f"{point}.before")
+        async with asyncio.timeout(PATIENCE[name].total_seconds()):
+            outcome = await STEPS[name](work, self._tools)
+        faults.point(f"{point}.after")
+        return outcome
+
+    async def _reconcile(self, held: Held) -> None:
+        with logs.bind(tenant=held.tenant_id):
+            await reconcile(self._tools, held, reapply=held.tenant_id not in self._reapplied)
+            self._reapplied.add(held.tenant_id)
+
+    async def _look_at_everybody(self, stop: asyncio.Event) -> None:
+        """A worker that starts may find everything changed: addresses, ports, what runs."""
+        while not stop.is_set():
+            try:
+                async with self._platform.database.transaction() as session:
+                    await session.execute(update(Lease).values(reconcile_at=self._platform.clock.now()))
+            except _DATABASE_AWAY as error:
+                log.warning("the platform's database does not answer yet: %s", error)
+                await asyncio.sleep(1.0)
+            else:
+                return
+
+    def _jittered(self) -> timedelta:
+        return timedelta(seconds=self._settings.reconcile_seconds * _random.uniform(0.8, 1.2))
+
+    async def _pause(self) -> float:
+        """Until the next attempt is due, within bounds."""
+        async with self._platform.database.transaction() as session:
+            next_attempt = await session.scalar(select(func.min(Operation.next_attempt_at)).where(Operation.state.in_(OPEN)))
+        if next_attempt is None:
+            return LONGEST_PAUSE_SECONDS
+        return min(LONGEST_PAUSE_SECONDS, max(0.05, (next_attempt - self._platform.clock.now()).total_seconds()))
+
+    async def _keep_house(self) -> None:
+        while True:
+            try:
+                await keep_house(self._platform)
+            except _DATABASE_AWAY as error:
+                log.warning("housekeeping is put off: %s", error)
+            await asyncio.sleep(HOUSEKEEPING_SECONDS)

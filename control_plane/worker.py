@@ -1,0 +1,49 @@
+"""`python -m control_plane.worker`: one worker as a process. SIGTERM ends it; what it was at, the next one goes on with."""
+
+import asyncio
+import os
+import signal
+
+from control_plane.config import Settings, get_settings
+from control_plane.databases import SharedServer
+from control_plane.deployers.base import Deployer
+from control_plane.deployers.local.deployer import LocalDeployer
+from control_plane.operations.worker import Worker
+from control_plane.platform import Platform
+from dentalpin_kit import logs
+from dentalpin_kit.processes import die_with_parent
+
+
+def database_server(settings: Settings) -> SharedServer:
+    """The server for tenants' databases. Raises ValueError when the settings name none."""
+    if settings.tenant_database_admin_url is None:
+        raise ValueError("TENANT_DATABASE_ADMIN_URL is not set: name a role with CREATEROLE and CREATEDB on the tenants' PostgreSQL server")
+    return SharedServer(
+        settings.tenant_database_admin_url.get_secret_value(), host=settings.tenant_database_host, bindir=settings.pg_bindir
+    )
+
+
+async def work(settings: Settings, deployer: Deployer | None = None) -> None:
+    """Run a worker until SIGTERM or SIGINT."""
+    platform = Platform.build(settings)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        await Worker(platform, deployer or LocalDeployer(settings, platform.key), database_server(settings)).run(stop)
+    finally:
+        await platform.close()
+
+
+def main() -> None:
+    settings = get_settings()
+    if settings.parent_pid is not None:
+        die_with_parent(settings.parent_pid)
+    os.umask(0o077)
+    logs.configure(level=settings.log_level, file=settings.log_file, process="worker")
+    asyncio.run(work(settings))
+
+
+if __name__ == "__main__":
+    main()
