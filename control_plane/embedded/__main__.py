@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 
 from control_plane.embedded import commands
-from control_plane.embedded.layout import ROOT, EmbeddedError, Layout
-from control_plane.embedded.parent import Options
+from control_plane.embedded.layout import ROOT, EmbeddedError, Layout, Options
 
 
 def parser() -> argparse.ArgumentParser:

@@ -13,13 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx2
-
 from control_plane.deployers.local.environment import runtime_environment
 from control_plane.deployers.local.placement import FILE as PLACEMENT
 from control_plane.deployers.local.settings import PASSED_ON, announcement
-from control_plane.embedded.layout import EmbeddedError, Facts, Layout, read_json
-from control_plane.embedded.parent import Options, Parent, is_running, leftovers, shown_processes, take_lock
+from control_plane.embedded.layout import EmbeddedError, Facts, Layout, Options, read_json
+from control_plane.embedded.running import is_running, leftovers, shown_processes, take_lock
 
 STOP_SECONDS = 90.0
 
@@ -80,6 +78,9 @@ def up_reporting(options: Options, descriptor: int) -> int:
 
 
 def _run(options: Options, report: Callable[[str], None], ready: Callable[[], None]) -> None:
+    # Imported here: the other commands are quick because they do without it.
+    from control_plane.embedded.parent import Parent
+
     layout = Layout(options.data)
     layout.make()
     logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s: %(message)s", handlers=[_log_handler(layout)])
@@ -205,6 +206,8 @@ def _postgres_folder(layout: Layout) -> Any:
 
 def _clinics(layout: Layout) -> list[dict[str, Any]]:
     """What the supervisor keeps; nothing while it is being started again."""
+    import httpx2
+
     found = read_json(announcement(layout.data))
     if found is None:
         return []
@@ -217,6 +220,8 @@ def _clinics(layout: Layout) -> list[dict[str, Any]]:
 
 def make_key(layout: Layout, name: str) -> str:
     """Another operator key; it is shown once and stored nowhere."""
+    import httpx2
+
     facts = _facts(layout)
     key = layout.operator_key.read_text(encoding="utf-8").strip()
     try:

@@ -111,6 +111,17 @@ class Facts:
         return f"http://{host}:{self.port}"
 
 
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `./dev up` was asked for."""
+
+    data: Path
+    host: str
+    public_url: str | None
+    runtime_env: Path | None
+    demo: bool
+
+
 def read_json(file: Path) -> Any:
     """The content of a JSON file; None when there is none, or only the remains of one."""
     try:

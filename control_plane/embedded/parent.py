@@ -7,17 +7,13 @@ outlives a kill and is found again.
 import asyncio
 import contextlib
 import errno
-import fcntl
 import json
 import logging
 import os
 import signal
 import socket
 import sys
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx2
@@ -27,72 +23,14 @@ from control_plane.deployers.local.settings import announcement
 from control_plane.embedded import runtime_env
 from control_plane.embedded.children import Child, ended, retry_after
 from control_plane.embedded.databases import Databases, prepare
-from control_plane.embedded.layout import EmbeddedError, Facts, Layout, Report, read_json
+from control_plane.embedded.layout import EmbeddedError, Facts, Layout, Options, Report
 from control_plane.embedded.postgres import EmbeddedServer, PostgresError
 
 USUAL_PORT = 8000
 READY_SECONDS = 90.0
-LOCK_PATIENCE_SECONDS = 0.5
 LOOK_SECONDS = 0.05
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    data: Path
-    host: str
-    public_url: str | None
-    runtime_env: Path | None
-    demo: bool
-
-
-class AlreadyRunning(EmbeddedError):
-    pass
-
-
-def is_running(layout: Layout) -> bool:
-    """Whether a platform holds the lock of this data folder."""
-    try:
-        descriptor = os.open(layout.lock, os.O_RDWR)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
-
-
-def take_lock(layout: Layout) -> int:
-    """The lock of a data folder, held until this process ends. Raises AlreadyRunning, with where it can be reached."""
-    descriptor = os.open(layout.lock, os.O_RDWR | os.O_CREAT, 0o600)
-    deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
-    while not _try_lock(descriptor):
-        if time.monotonic() < deadline:
-            # `./dev status` holds it for an instant.
-            time.sleep(0.02)
-            continue
-        os.close(descriptor)
-        facts = Facts.read(layout)
-        where = f" at {facts.public_url}" if facts else ""
-        raise AlreadyRunning(
-            f"DentalPin runs already on {layout.data}{where} (process {layout.lock.read_text().strip() or 'unknown'}). "
-            f"Stop it with ./dev down, or give this one a folder of its own with --data."
-        )
-    os.truncate(descriptor, 0)
-    os.write(descriptor, str(os.getpid()).encode())
-    return descriptor
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 class Parent:
@@ -285,21 +223,6 @@ class Parent:
             except PostgresError as error:
                 self._report(str(error))
         self.layout.processes.unlink(missing_ok=True)
-
-
-def leftovers(layout: Layout) -> EmbeddedServer | None:
-    """A PostgreSQL that outlived its platform (after `kill -9`), None when there is none."""
-    if not layout.postgres.exists():
-        return None
-    try:
-        server = EmbeddedServer(layout.postgres)
-    except PostgresError:
-        return None
-    return server if server.pid() is not None else None
-
-
-def shown_processes(layout: Layout) -> dict[str, object]:
-    return read_json(layout.processes) or {"state": "stopped", "processes": []}
 
 
 async def _answers(client: httpx2.AsyncClient, url: str) -> bool:

@@ -12,7 +12,7 @@ import pytest
 
 from control_plane.deployers.local.placement import Goal, Placement, PlacementStore
 from control_plane.embedded.layout import Facts, Layout
-from control_plane.embedded.parent import AlreadyRunning, is_running, take_lock
+from control_plane.embedded.running import AlreadyRunning, is_running, take_lock
 
 ROOT = Path(__file__).parents[3]
 
