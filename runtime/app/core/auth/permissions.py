@@ -21,6 +21,8 @@ ROLE_PERMISSIONS: Final[Mapping[str, tuple[str, ...]]] = {
 CORE_PERMISSIONS: Final = (
     "admin.clinic.read",
     "admin.clinic.write",
+    "admin.modules.read",
+    "admin.modules.write",
     "admin.users.read",
     "admin.users.write",
 )

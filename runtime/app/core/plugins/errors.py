@@ -52,6 +52,24 @@ class UnknownModule(PluginError):
         )
 
 
+class NotKnownYet(PluginError):
+    status = 409
+    code = "module_not_known_yet"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The package of {name} was added after the last start. Restart the runtime first, so that it learns of it.", module=name
+        )
+
+
+class RestartImpossible(PluginError):
+    status = 409
+    code = "restart_impossible"
+
+    def __init__(self) -> None:
+        super().__init__("Nothing supervises this process, so it cannot have itself restarted. Restart it where you started it.")
+
+
 class NotInstallable(PluginError):
     status = 422
     code = "module_not_installable"

@@ -79,7 +79,7 @@ async def install(workshop: Workshop, target: Target, attempt: int) -> bool:
     if record is None or record.state not in {State.TO_INSTALL, State.TO_UPGRADE}:
         return False
     operation = "install" if record.state is State.TO_INSTALL else "upgrade"
-    run = _Run(workshop, target.name, operation, attempt)
+    run = Run(workshop, target.name, operation, attempt)
     await _commit_piecewise(run)
     async with workshop.transaction() as connection:
         record = await books.claim(connection, target.name)
@@ -94,7 +94,7 @@ async def install(workshop: Workshop, target: Target, attempt: int) -> bool:
         async with run.step("lifecycle"):
             await _hook(connection, workshop, target, record, operation, after_commit)
         async with run.step("finalize"):
-            await _finalize_install(connection, workshop, target, record)
+            await finalize_install(connection, workshop, target, record)
             await connection.commit()
     for callback in after_commit:
         callback()
@@ -113,7 +113,7 @@ async def uninstall(workshop: Workshop, name: str, found: DiscoveredModule | Non
         owners = await books.table_owners(connection)
         own = {table for table, owner in owners.items() if owner == name}
         await _refuse(connection, record, owners)
-        run = _Run(workshop, name, "uninstall", attempt)
+        run = Run(workshop, name, "uninstall", attempt)
         applied = await run.applied(connection)
         plan = workshop.book.downgrade_plan(name, applied)
         async with run.step("backup") as details:
@@ -152,7 +152,9 @@ async def uninstall(workshop: Workshop, name: str, found: DiscoveredModule | Non
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class Run:
+    """One attempt at one operation on one module: its steps in the log, its migrations."""
+
     workshop: Workshop
     name: str
     operation: str
@@ -186,7 +188,7 @@ class _Run:
         return list(migrated.revisions)
 
 
-async def _commit_piecewise(run: _Run) -> None:
+async def _commit_piecewise(run: Run) -> None:
     """Run what asks for a transaction of its own, and what comes before it. Usually there is nothing."""
     async with run.workshop.transaction() as connection:
         plan = await run.plan(connection)
@@ -205,7 +207,7 @@ async def _commit_piecewise(run: _Run) -> None:
                     await connection.commit()
 
 
-async def _run_without_transaction(run: _Run, revision: OwnedRevision) -> None:
+async def _run_without_transaction(run: Run, revision: OwnedRevision) -> None:
     """The revision in autocommit, then the ownership of what it made. Interrupted in between, the next run meets its leftovers."""
     engine = run.workshop.engine.execution_options(isolation_level="AUTOCOMMIT")
     async with engine.connect() as connection:
@@ -259,7 +261,8 @@ async def _hook(
         after_commit.append(unit.committed)
 
 
-async def _finalize_install(connection: AsyncConnection, workshop: Workshop, target: Target, record: ModuleRecord) -> None:
+async def finalize_install(connection: AsyncConnection, workshop: Workshop, target: Target, record: ModuleRecord) -> None:
+    """Write what is true once this transaction commits. The only place that writes `core_module.version` of an installed module."""
     own = workshop.book.of(target.name)
     await books.move(
         connection,

@@ -132,6 +132,13 @@ class Processor:
         assert self._books is not None
         return OperationLog(self._books, self.generation)
 
+    async def workshop(self) -> operation.Workshop:
+        """What operations of this run share, with every module's revisions read. Only inside `locked`."""
+        assert self._books is not None
+        if self._book is None:
+            await self._read_revisions(Packages(self.discovery, await books.read_records(self._books)))
+        return self._workshop()
+
     def _workshop(self) -> operation.Workshop:
         assert self._engine is not None
         return operation.Workshop(
@@ -304,8 +311,7 @@ class Processor:
         going = [name for name, record in records.items() if record.state is State.TO_REMOVE]
         if not going:
             return ProcessorReport()
-        if self._book is None:
-            await self._read_revisions(Packages(self.discovery, records))
+        await self.workshop()
         outcomes: list[ModuleOutcome] = []
         for name in reversed(in_order(going, {name: record.depends for name, record in records.items()})):
             key = locks.serving(name)
