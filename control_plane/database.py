@@ -13,6 +13,8 @@ from uuid import UUID
 
 from sqlalchemy import DateTime, Enum, MetaData, Uuid, make_url
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
@@ -70,3 +72,15 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+_PASSING_CLASSES = frozenset({"08", "53", "57"})
+"""SQLSTATE classes of a server that is away, full, or starting and stopping."""
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether an error says that the database does not answer for the moment, rather than that a statement was wrong."""
+    if isinstance(error, DBAPIError):
+        state = getattr(error.orig, "sqlstate", None) or ""
+        return error.connection_invalidated or isinstance(error, InterfaceError) or state[:2] in _PASSING_CLASSES
+    return isinstance(error, OSError | TimeoutError | PoolTimeout)

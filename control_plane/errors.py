@@ -3,18 +3,22 @@
 Services raise a DomainError; this is the one place where it becomes HTTP.
 """
 
+import logging
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
+from control_plane.database import is_away
 from dentalpin_kit.problems import DomainError, TemporaryError
 
 __all__ = ["Conflict", "DomainError", "Invalid", "NotFound", "TemporaryError", "install_handlers", "problem"]
 
+log = logging.getLogger(__name__)
 _STANDARD_MEMBERS = frozenset({"type", "title", "status", "detail", "code"})
 
 
@@ -49,6 +53,8 @@ def install_handlers(app: FastAPI) -> None:
     app.add_exception_handler(DomainError, _domain_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_exception)
+    for kind in (SQLAlchemyError, OSError):
+        app.add_exception_handler(kind, _database_away)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -71,6 +77,16 @@ async def _http_exception(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
     return problem(error.status_code, code, f"{error.detail}: {request.method} {request.url.path}", headers=error.headers)
+
+
+async def _database_away(request: Request, error: Exception) -> JSONResponse:
+    if not is_away(error):
+        raise error
+    log.warning("the platform's database does not answer: %s", error)
+    detail = (
+        "The platform's database does not answer for the moment; nothing was changed. Send the request again, with its Idempotency-Key."
+    )
+    return problem(503, "database_away", detail, headers={"Retry-After": "1"})
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -7,6 +7,8 @@ from control_plane.clock import Clock, SystemClock
 from control_plane.compliance.loading import Packs, official_packs
 from control_plane.config import Settings
 from control_plane.database import Database
+from control_plane.deployers.base import Deployer
+from control_plane.deployers.local.deployer import LocalDeployer
 from control_plane.mail import Mailer, build_mailer
 from control_plane.prices import PriceList, load_prices
 from dentalpin_kit.tokens import SigningKey
@@ -21,17 +23,20 @@ class Platform:
     packs: Packs
     prices: PriceList
     mailer: Mailer
+    deployer: Deployer
 
     @classmethod
-    def build(cls, settings: Settings, *, clock: Clock | None = None) -> "Platform":
+    def build(cls, settings: Settings, *, clock: Clock | None = None, deployer: Deployer | None = None) -> "Platform":
+        key = load_signing_key(settings.keys)
         return cls(
             settings=settings,
             database=Database(settings.database_url.get_secret_value(), pool_size=settings.worker_slots + 4),
             clock=clock or SystemClock(settings.today),
-            key=load_signing_key(settings.keys),
+            key=key,
             packs=official_packs(),
             prices=load_prices(),
             mailer=build_mailer(settings),
+            deployer=deployer or LocalDeployer(settings, key),
         )
 
     async def close(self) -> None:

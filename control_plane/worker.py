@@ -6,8 +6,6 @@ import signal
 
 from control_plane.config import Settings, get_settings
 from control_plane.databases import SharedServer
-from control_plane.deployers.base import Deployer
-from control_plane.deployers.local.deployer import LocalDeployer
 from control_plane.operations.worker import Worker
 from control_plane.platform import Platform
 from dentalpin_kit import logs
@@ -23,15 +21,15 @@ def database_server(settings: Settings) -> SharedServer:
     )
 
 
-async def work(settings: Settings, deployer: Deployer | None = None) -> None:
+async def work(platform: Platform) -> None:
     """Run a worker until SIGTERM or SIGINT."""
-    platform = Platform.build(settings)
+    settings = platform.settings
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     try:
-        await Worker(platform, deployer or LocalDeployer(settings, platform.key), database_server(settings)).run(stop)
+        await Worker(platform, database_server(settings)).run(stop)
     finally:
         await platform.close()
 
@@ -42,7 +40,7 @@ def main() -> None:
         die_with_parent(settings.parent_pid)
     os.umask(0o077)
     logs.configure(level=settings.log_level, file=settings.log_file, process="worker")
-    asyncio.run(work(settings))
+    asyncio.run(work(Platform.build(settings)))
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ async def _provisioned(api: httpx2.AsyncClient, report: Report) -> dict[str, Any
             return tenant
         operation = tenant.get("operation") or {}
         for step in operation.get("steps", []):
-            if step["state"] == "succeeded" and step["name"] not in told:
+            if step["state"] == "done" and step["name"] not in told:
                 told.add(step["name"])
                 report(f"  {step['name']}")
         if operation.get("state") == "failed":

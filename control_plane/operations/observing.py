@@ -1,15 +1,25 @@
 """Judging what a runtime proves against what it was told (pure), and keeping what was seen."""
 
+import asyncio
+import logging
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from control_plane.access.signing import attestation_token
 from control_plane.deployers.base import Attestation, Observation, ObservationStatus
+from control_plane.errors import DomainError
+from control_plane.platform import Platform
 from control_plane.revisions.document import parse
 from control_plane.revisions.models import Revision
 from control_plane.tenants.models import ObservedTenant
+
+ATTESTATION_PATH: Final = "/api/v1/modules/-/attestation"
+LOOK_SECONDS: Final = 15.0
+log = logging.getLogger(__name__)
 
 _PRESENT = frozenset({"installed", "disabled"})
 
@@ -73,6 +83,28 @@ def _not_as_asked(proof: Attestation, revision: Revision) -> str | None:
     if not wrong:
         return "The runtime reports that its modules are not as asked, without naming one."
     return "Not as asked: " + "; ".join(f"{name}: {reason}" for name, reason in sorted(wrong.items()))
+
+
+async def observe_awake(platform: Platform, tenant_id: UUID, generation: int | None = None) -> Observation:
+    """An observation in which a runtime that fell idle is woken to prove itself; only with this generation, where one is given."""
+    observation = await platform.deployer.observe(tenant_id)
+    if observation.status is not ObservationStatus.IDLE or generation not in (None, observation.generation):
+        return observation
+    token = attestation_token(platform.key, tenant_id)
+    answer = await platform.deployer.request(tenant_id, "GET", ATTESTATION_PATH, token=token)
+    return Observation(ObservationStatus.ATTESTED, Attestation.model_validate(answer.get("data")), observation.generation)
+
+
+async def look(platform: Platform, tenant_id: UUID) -> None:
+    """Bring the stored observation up to date, where the runtime answers soon; else what is stored has to do."""
+    try:
+        async with asyncio.timeout(LOOK_SECONDS):
+            observation = await observe_awake(platform, tenant_id)
+    except (TimeoutError, DomainError) as error:
+        log.info("tenant %s could not be looked at: %s", tenant_id, error)
+        return
+    async with platform.database.transaction() as session:
+        await keep(session, tenant_id, observation, at=platform.clock.now())
 
 
 async def keep(session: AsyncSession, tenant_id: UUID, observation: Observation, *, at: datetime) -> ObservedTenant:

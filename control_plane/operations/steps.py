@@ -9,18 +9,17 @@ from datetime import date, timedelta
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
-from control_plane.access.signing import attestation_token, invitation, invitation_token
+from control_plane.access.signing import invitation, invitation_token
 from control_plane.databases.base import DatabaseServer
-from control_plane.deployers.base import Attestation, Deployer, Observation, ObservationStatus, Placement, RuntimeRefused
+from control_plane.deployers.base import Deployer, Observation, ObservationStatus, Placement, RuntimeRefused
 from control_plane.errors import TemporaryError
 from control_plane.mail.invitations import invitation_mail
 from control_plane.operations.kinds import OperationKind, StepName
-from control_plane.operations.observing import judge
+from control_plane.operations.observing import judge, observe_awake
 from control_plane.platform import Platform
 from control_plane.revisions.document import parse
 from control_plane.revisions.models import Revision
 
-ATTESTATION_PATH: Final = "/api/v1/modules/-/attestation"
 INVITATION_PATH: Final = "/api/v1/-/invitation"
 WATCH_SECONDS: Final = 5.0
 """How long one attempt to attest watches before it comes up for air, so that a later change can take over."""
@@ -68,8 +67,11 @@ class Tools:
     """What steps work with."""
 
     platform: Platform
-    deployer: Deployer
     databases: DatabaseServer
+
+    @property
+    def deployer(self) -> Deployer:
+        return self.platform.deployer
 
 
 async def secrets(work: Work, tools: Tools) -> Outcome:
@@ -96,7 +98,7 @@ async def attest(work: Work, tools: Tools) -> Outcome:
     loop = asyncio.get_running_loop()
     end = loop.time() + WATCH_SECONDS
     while True:
-        observation = await observe_awake(tools, tenant_id, work.revision.generation)
+        observation = await observe_awake(tools.platform, tenant_id, work.revision.generation)
         verdict = judge(observation, work.revision)
         if verdict.done:
             return Outcome(url=await tools.deployer.address(tenant_id), observation=observation)
@@ -108,16 +110,6 @@ async def attest(work: Work, tools: Tools) -> Outcome:
             raise NotYet(verdict.reason)
         await asyncio.sleep(pause)
         pause = min(pause * 1.5, longest)
-
-
-async def observe_awake(tools: Tools, tenant_id: UUID, generation: int) -> Observation:
-    """An observation; a runtime that fell idle with this very generation before it proved it is woken for that."""
-    observation = await tools.deployer.observe(tenant_id)
-    if observation.status is not ObservationStatus.IDLE or observation.generation != generation:
-        return observation
-    token = attestation_token(tools.platform.key, tenant_id)
-    answer = await tools.deployer.request(tenant_id, "GET", ATTESTATION_PATH, token=token)
-    return Observation(ObservationStatus.ATTESTED, Attestation.model_validate(answer.get("data")), generation)
 
 
 async def invite(work: Work, tools: Tools) -> Outcome:

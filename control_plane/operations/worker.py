@@ -20,7 +20,6 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from control_plane.databases.base import DatabaseServer
-from control_plane.deployers.base import Deployer
 from control_plane.errors import DomainError
 from control_plane.notices import Notices
 from control_plane.operations import progress
@@ -45,10 +44,10 @@ log = logging.getLogger(__name__)
 
 
 class Worker:
-    def __init__(self, platform: Platform, deployer: Deployer, databases: DatabaseServer, *, name: str | None = None) -> None:
+    def __init__(self, platform: Platform, databases: DatabaseServer, *, name: str | None = None) -> None:
         self.name = name or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         self._platform = platform
-        self._tools = Tools(platform, deployer, databases)
+        self._tools = Tools(platform, databases)
         self._settings = platform.settings
         self._reapplied: set[UUID] = set()
 

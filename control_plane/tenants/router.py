@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.access.routing import CurrentActor, PlatformRoute, Session, ThisPlatform
 from control_plane.operations.models import Operation
+from control_plane.operations.observing import look
 from control_plane.operations.schemas import OperationOut
 from control_plane.revisions import service as revisions
 from control_plane.tenants import service
@@ -93,9 +94,12 @@ async def put_modules(
 
 @router.post("/{slug}/invitation", status_code=202)
 async def send_invitation(
-    wanted: InvitationRequest, tenant: LockedTenant, session: Session, actor: CurrentActor, platform: ThisPlatform, response: Response
+    slug: str, wanted: InvitationRequest, session: Session, actor: CurrentActor, platform: ThisPlatform, response: Response
 ) -> StartedOut:
-    started = await service.invite(session, platform, tenant, wanted.owner_email, actor=actor)
+    """Send the owner's one-time link again, to a corrected address where one is given."""
+    # Whether the owner was quicker only the runtime knows; it is asked before anything is locked.
+    await look(platform, (await service.find(session, slug)).id)
+    started = await service.invite(session, platform, await service.find(session, slug, lock=True), wanted.owner_email, actor=actor)
     return await answered(session, started, response)
 
 

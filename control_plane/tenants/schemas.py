@@ -146,12 +146,6 @@ class ObservedOut(BaseModel):
         )
 
 
-class OperationRef(BaseModel):
-    id: UUID
-    kind: str
-    state: str
-
-
 class FinalDump(BaseModel):
     path: str
     until: date
@@ -200,7 +194,8 @@ class TenantOut(TenantSummary):
     observed: ObservedOut | None
     in_sync: bool
     """Whether the runtime proved to run what is desired, by effect."""
-    last_operation: OperationRef | None
+    operation: OperationOut | None
+    """The last one begun, invitations included."""
     final_dump: FinalDump | None
 
     @classmethod
@@ -220,7 +215,7 @@ class TenantOut(TenantSummary):
             desired=DesiredOut.of(revision),
             observed=observed,
             in_sync=bool(observed and observed.effect == revision.effect and observed.healthy and observed.as_asked),
-            last_operation=OperationRef(id=last.id, kind=last.kind, state=last.state) if last else None,
+            operation=OperationOut.of(last, tenant.slug) if last else None,
             final_dump=dump,
         )
 
@@ -241,7 +236,11 @@ class PlanOut(BaseModel):
     release: str
     release_changes: bool
     modules: list[ModuleOut]
-    changes: list[ModuleChange]
+    install: list[ModuleChange]
+    remove: list[ModuleChange]
+    upgrade: list[ModuleChange]
+    """Another version than before; `action` says whether it is newer."""
+    keep: list[ModuleChange]
     price: PriceChange
     compliance: ComplianceOut
 
@@ -255,7 +254,10 @@ class PlanOut(BaseModel):
             release=content.release.id,
             release_changes=release_changes,
             modules=[ModuleOut.of(module) for module in content.modules],
-            changes=changes,
+            install=[change for change in changes if change.action == "install"],
+            remove=[change for change in changes if change.action == "remove"],
+            upgrade=[change for change in changes if change.action in ("upgrade", "downgrade")],
+            keep=[change for change in changes if change.action == "keep"],
             price=price,
             compliance=ComplianceOut.show(content.compliance),
         )

@@ -3,6 +3,7 @@
 from tests.support.platform import (
     client,
     clock,
+    deployer,
     migrated_database,
     platform,
     platform_settings,
@@ -10,4 +11,4 @@ from tests.support.platform import (
     runtime_environment,
 )
 
-__all__ = ["client", "clock", "migrated_database", "platform", "platform_settings", "platform_template", "runtime_environment"]
+__all__ = ["client", "clock", "deployer", "migrated_database", "platform", "platform_settings", "platform_template", "runtime_environment"]

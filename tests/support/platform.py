@@ -17,6 +17,7 @@ from control_plane.main import create_app, read_release
 from control_plane.migrations import migrate
 from control_plane.platform import Platform
 from tests.support.clock import FakeClock
+from tests.support.deployer import FakeDeployer
 from tests.support.postgres import ADMIN, Postgres, TenantDatabase, database_from, in_fresh_loop, make_template
 
 BUSINESS = {"country": "ES", "owner_email": "owner@clinic.example"}
@@ -89,6 +90,11 @@ def migrated_database(postgres: Postgres, platform_template: str) -> Iterator[Te
 
 
 @pytest.fixture
+def deployer(tmp_path: Path) -> FakeDeployer:
+    return FakeDeployer(tmp_path / "deployed")
+
+
+@pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
 
@@ -114,8 +120,8 @@ def platform_settings(
 
 
 @pytest.fixture
-async def platform(platform_settings: Settings, clock: FakeClock) -> AsyncIterator[Platform]:
-    built = Platform.build(platform_settings, clock=clock)
+async def platform(platform_settings: Settings, clock: FakeClock, deployer: FakeDeployer) -> AsyncIterator[Platform]:
+    built = Platform.build(platform_settings, clock=clock, deployer=deployer)
     await read_release(built)
     yield built
     await built.close()

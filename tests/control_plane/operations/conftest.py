@@ -1,15 +1,11 @@
 """A worker with a deployer that runs nothing and a real database server."""
 
+from uuid import UUID
+
 import pytest
 
 from control_plane.databases import SharedServer
 from control_plane.operations.worker import Worker
-from tests.support.deployer import FakeDeployer
-
-
-@pytest.fixture
-def deployer(tmp_path):
-    return FakeDeployer(tmp_path / "deployed")
 
 
 @pytest.fixture
@@ -18,8 +14,8 @@ def databases(postgres):
 
 
 @pytest.fixture
-def worker(platform, deployer, databases):
-    return Worker(platform, deployer, databases, name="worker-1")
+def worker(platform, databases):
+    return Worker(platform, databases, name="worker-1")
 
 
 @pytest.fixture
@@ -35,8 +31,6 @@ async def order(client, databases):
         return response.json()
 
     yield order
-    from uuid import UUID
-
     for tenant_id in made:
         await databases.drop(UUID(tenant_id))
 

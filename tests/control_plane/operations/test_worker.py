@@ -1,7 +1,6 @@
 """Operations carried out by a worker on a real database server, with a deployer that runs nothing."""
 
 
-
 async def test_a_tenant_is_provisioned(client, worker, deployer, provisioned):
     tenant = await provisioned()
 
@@ -9,4 +8,4 @@ async def test_a_tenant_is_provisioned(client, worker, deployer, provisioned):
     assert tenant["url"].startswith("http://")
     assert tenant["in_sync"] is True
     assert tenant["observed"]["revision"] == tenant["desired"]["revision"] == 1
-    assert tenant["last_operation"]["state"] == "succeeded"
+    assert tenant["operation"]["state"] == "succeeded"
