@@ -122,6 +122,21 @@ class WelcomeRefused(DomainError):
     status: ClassVar[int] = 410
 
 
+class WelcomeExpired(WelcomeRefused):
+    code: ClassVar[str] = "welcome_expired"
+
+    def __init__(self) -> None:
+        super().__init__("This link has expired. Ask for a new one where the clinic was signed up; it arrives by mail.")
+
+
+class WelcomeUnreadable(WelcomeRefused):
+    status: ClassVar[int] = 400
+    code: ClassVar[str] = "welcome_unreadable"
+
+    def __init__(self) -> None:
+        super().__init__("This link is not complete, or belongs to another clinic. Copy the whole link from the mail.")
+
+
 class WelcomeOutdated(WelcomeRefused):
     code: ClassVar[str] = "welcome_outdated"
 

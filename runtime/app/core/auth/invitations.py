@@ -14,7 +14,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from dentalpin_kit import tokens
 
-from .errors import AddressTaken, NoOwner, NoPlatform, OwnerHasPassword, WelcomeOutdated, WelcomeUsed
+from .errors import (
+    AddressTaken,
+    NoOwner,
+    NoPlatform,
+    OwnerHasPassword,
+    WelcomeExpired,
+    WelcomeOutdated,
+    WelcomeUnreadable,
+    WelcomeUsed,
+)
 from .models import BurnedToken, User
 from .passwords import Passwords, check_strength
 
@@ -69,9 +78,14 @@ async def register(session: AsyncSession, *, email: str, serial: str) -> None:
 async def open_welcome(session: AsyncSession, token: str) -> Welcome:
     """What a link opens; looking at it changes nothing, since mail scanners follow links too.
 
-    Raises NoPlatform, TokenRefused, WelcomeUsed, WelcomeOutdated, OwnerHasPassword.
+    Raises NoPlatform, WelcomeExpired, WelcomeUnreadable, WelcomeUsed, WelcomeOutdated, OwnerHasPassword, NoOwner.
     """
-    verified = await verify_platform_token(session, token, "welcome")
+    try:
+        verified = await verify_platform_token(session, token, "welcome")
+    except tokens.TokenExpired as error:
+        raise WelcomeExpired from error
+    except tokens.TokenRefused as error:
+        raise WelcomeUnreadable from error
     if await session.scalar(select(BurnedToken.jti).where(BurnedToken.jti == verified.jti)) is not None:
         raise WelcomeUsed
     owner = (await session.execute(select(User.id, User.email, User.password_hash).where(User.is_owner))).first()

@@ -25,13 +25,13 @@ async def read_form(request: Request) -> Mapping[str, str]:
     """The fields of a form of ours. Raises CrossOrigin for one that another site's page sent, and FormRefused."""
     if from_elsewhere(request):
         raise CrossOrigin
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/x-www-form-urlencoded":
-        raise FormRefused
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAXIMUM:
             raise FormRefused
+    if body and request.headers.get("content-type", "").partition(";")[0].strip() != "application/x-www-form-urlencoded":
+        raise FormRefused
     try:
         return dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=20))
     except ValueError as error:

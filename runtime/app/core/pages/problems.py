@@ -14,11 +14,6 @@ from .texts import DEFAULT, TEXTS
 
 _JSON_ONLY: Final = ("/api/", "/health/")
 _SAME_AS: Final = {
-    "token_malformed": "token_refused",
-    "token_untrusted": "token_refused",
-    "token_wrong_audience": "token_refused",
-    "token_wrong_purpose": "token_refused",
-    "token_not_yet_valid": "token_refused",
     "no_owner": "no_platform",
     "database_unavailable": "error_503",
     "busy": "error_503",
@@ -31,7 +26,7 @@ def error_page(scope: Scope, problem: Problem) -> Response | None:
     """The page for a problem; None where the answer is JSON."""
     path: str = scope["path"]
     request = Request(scope)
-    if path.startswith(_JSON_ONLY) or path == "/api" or "text/html" not in request.headers.get("accept", "text/html"):
+    if path.startswith(_JSON_ONLY) or path == "/api" or _wants_json(request.headers.get("accept", "")):
         return None
     key = _SAME_AS.get(problem.code, problem.code)
     known = f"{key}_text" in TEXTS[DEFAULT]
@@ -46,3 +41,7 @@ def error_page(scope: Scope, problem: Problem) -> Response | None:
     )
     response.headers.update(problem.headers)
     return response
+
+
+def _wants_json(accept: str) -> bool:
+    return "application/json" in accept and "text/html" not in accept
