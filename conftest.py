@@ -1,3 +1,3 @@
 """Fixtures of the whole suite."""
 
-pytest_plugins = ["tests.support.postgres", "tests.support.core", "tests.support.app"]
+pytest_plugins = ["tests.support.postgres", "tests.support.core", "tests.support.app", "tests.support.browser"]
