@@ -183,7 +183,7 @@ class Run:
                 logger.warning("the downgrade of %s left %s behind; dropped after the backup", self.name, ", ".join(left))
             after = await connection.run_sync(migrations.catalogue)
         ownership.refuse_foreign(before, after)
-        await ownership.record(connection, migrated.created, after)
+        await connection.run_sync(ownership.record, migrated.created, after)
         await connection.run_sync(apply_policies, ownership.tables(migrated.created, after))
         return list(migrated.revisions)
 
@@ -217,7 +217,7 @@ async def _run_without_transaction(run: Run, revision: OwnedRevision) -> None:
         migrated = await connection.run_sync(migrations.run, run.workshop.book, [revision])
         after = await connection.run_sync(migrations.catalogue)
         ownership.refuse_foreign(before, after)
-        await ownership.record(connection, migrated.created, after)
+        await connection.run_sync(ownership.record, migrated.created, after)
         await connection.run_sync(apply_policies, ownership.tables(migrated.created, after))
 
 

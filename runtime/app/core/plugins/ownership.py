@@ -50,13 +50,21 @@ class Ownership:
                     await connection.exec_driver_sql(f"DROP {keyword} {names}")
         return left
 
-    async def record(self, connection: AsyncConnection, created: Mapping[str, str], after: Mapping[str, str]) -> None:
+    def record(self, connection: sa.Connection, created: Mapping[str, str], after: Mapping[str, str]) -> None:
         """Write down what the run made (table → revision), and forget what it dropped."""
         gone = self.own - after.keys()
         if gone:
-            await connection.execute(sa.delete(core_table_owner).where(core_table_owner.c.table_name.in_(gone)))
+            connection.execute(sa.delete(core_table_owner).where(core_table_owner.c.table_name.in_(gone)))
         rows = [{"table_name": table, "module_name": self.module, "revision": revision} for table, revision in created.items()]
         if rows:
             statement = insert(core_table_owner)
             replaced = {"module_name": statement.excluded.module_name, "revision": statement.excluded.revision}
-            await connection.execute(statement.on_conflict_do_update(index_elements=["table_name"], set_=replaced), rows)
+            connection.execute(statement.on_conflict_do_update(index_elements=["table_name"], set_=replaced), rows)
+
+
+def recorded_owners(connection: sa.Connection) -> dict[str, str]:
+    """{table: module} as recorded; empty before the core's first migration."""
+    if not sa.inspect(connection).has_table(core_table_owner.name):
+        return {}
+    rows = connection.execute(sa.select(core_table_owner.c.table_name, core_table_owner.c.module_name))
+    return {row.table_name: row.module_name for row in rows}

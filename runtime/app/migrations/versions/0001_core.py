@@ -3,6 +3,8 @@
 The anchor of every module's branch. The core's own tables are described once here and mapped in the packages that use them.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
@@ -15,11 +17,11 @@ depends_on = None
 NOW = sa.text("now()")
 
 
-def _id() -> sa.Column:
+def _id() -> "sa.Column[Any]":
     return sa.Column("id", sa.Uuid, primary_key=True, server_default=sa.text("gen_random_uuid()"))
 
 
-def _moment(name: str, *, nullable: bool = False) -> sa.Column:
+def _moment(name: str, *, nullable: bool = False) -> "sa.Column[Any]":
     return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable, server_default=None if nullable else NOW)
 
 
