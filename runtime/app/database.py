@@ -149,7 +149,8 @@ SESSION_SETTINGS = {
     "application_name": "dentalpin",
     "statement_timeout": "30s",
     "lock_timeout": "10s",
-    "idle_in_transaction_session_timeout": "60s",
+    # Longer than any event handler may take.
+    "idle_in_transaction_session_timeout": "150s",
     # Compiling costs more than the short queries of a request take.
     "jit": "off",
 }
@@ -166,7 +167,7 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 5) -> None:
         self._address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self.engine: AsyncEngine = create_async_engine(
-            "postgresql+asyncpg://",
+            sqlalchemy_url(url),
             async_creator=self._connect,
             pool_size=pool_size,
             max_overflow=pool_size,

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, EmailStr, Field
+from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.schemas import ApiResponse
@@ -16,7 +16,7 @@ router = APIRouter(tags=["platform"], include_in_schema=False)
 
 
 class InvitationIn(BaseModel):
-    email: EmailStr
+    email: str = Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")
     serial: int | str = Field(union_mode="left_to_right")
 
 
