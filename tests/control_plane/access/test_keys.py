@@ -1,0 +1,53 @@
+"""Operator keys, and the first of them."""
+
+import stat
+
+import httpx2
+
+from control_plane.access.service import authenticate, ensure_first_key
+from control_plane.access.signing import load_signing_key
+
+
+async def test_a_key_works_until_it_is_revoked_and_is_nowhere_stored(client, platform):
+    made = (await client.post("/v1/keys", json={"name": "Ana"})).json()
+    headers = {"Authorization": f"Bearer {made['key']}"}
+    before = await client.get("/v1/modules", headers=headers)
+    revoked = await client.delete(f"/v1/keys/{made['prefix']}")
+    after = await client.get("/v1/modules", headers=headers)
+    listed = (await client.get("/v1/keys")).json()["items"]
+
+    assert (before.status_code, revoked.status_code, after.status_code) == (200, 200, 401)
+    assert made["key"].startswith(made["prefix"])
+    assert all("key" not in one for one in listed)
+
+
+async def test_the_first_key_lies_in_a_file_of_its_owner_s(client, platform):
+    file = platform.settings.first_key_file
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    answer = await client.get("/v1/modules", headers={"Authorization": f"Bearer {file.read_text().strip()}"})
+    assert answer.status_code == 200
+
+
+async def test_a_start_that_died_before_storing_the_first_key_is_finished(platform):
+    file = platform.settings.first_key_file
+    try:
+        async with platform.database.transaction() as session:
+            await ensure_first_key(session, file, at=platform.clock.now())
+            raise httpx2.TransportError("died here")
+    except httpx2.TransportError:
+        pass
+    written = file.read_text()
+
+    for _ in range(2):
+        async with platform.database.transaction() as session:
+            await ensure_first_key(session, file, at=platform.clock.now())
+
+    assert file.read_text() == written
+    async with platform.database.transaction() as session:
+        assert (await authenticate(session, f"Bearer {written.strip()}")).kind == "operator"
+
+
+def test_the_signing_key_is_made_once(tmp_path):
+    first, again = load_signing_key(tmp_path / "keys"), load_signing_key(tmp_path / "keys")
+    assert first == again
+    assert stat.S_IMODE((tmp_path / "keys" / "platform-signing.key").stat().st_mode) == 0o600
