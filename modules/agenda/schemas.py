@@ -1,6 +1,6 @@
 """What the API takes and answers. Times carry an offset, always: "ten o'clock" without one is refused."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -22,7 +22,8 @@ def _without_nul(value: str) -> str:
 def _in_this_era(value: datetime) -> datetime:
     if not EARLIEST <= value.year < LATEST:
         raise ValueError(f"an appointment lies between the years {EARLIEST} and {LATEST}")
-    return value
+    # As it is read back, so that what is answered now and later is the same.
+    return value.astimezone(UTC)
 
 
 PlainText = AfterValidator(_without_nul)

@@ -13,11 +13,13 @@ _PHONE = re.compile(r"[\d\s+().\-/]+")
 _SHORTEST_PHONE_FRAGMENT = 3
 # Folding can lengthen a text (one ligature, many letters); an index entry has a limit of its own.
 _LONGEST_KEY = 200
+# Letters that Unicode does not take apart into a plain one and a mark.
+_PLAIN = str.maketrans({"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "ı": "i"})
 
 
 def fold(text: str) -> str:
     """`text` without case, accents and repeated or outer white space: "  Núñez   PÉREZ" becomes "nunez perez"."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    decomposed = unicodedata.normalize("NFKD", text.casefold().translate(_PLAIN))
     plain = "".join(character for character in decomposed if not unicodedata.combining(character))
     return " ".join(plain.split())
 
