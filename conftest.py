@@ -1,3 +1,10 @@
 """Fixtures of the whole suite."""
 
-pytest_plugins = ["tests.support.postgres", "tests.support.core", "tests.support.app", "tests.support.browser"]
+pytest_plugins = [
+    "tests.support.postgres",
+    "tests.support.core",
+    "tests.support.app",
+    "tests.support.browser",
+    "tests.support.distributions",
+    "tests.support.clinic",
+]
