@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from sqlalchemy import text
@@ -19,15 +20,12 @@ from sqlalchemy.pool import NullPool
 
 from app.config import get_settings
 from app.core.isolation import CORE_EXEMPT, apply_policies
-from app.core.plugins import books
 from app.core.plugins.errors import PluginError
-from app.core.plugins.loader import Discovery, discover_modules
-from app.core.plugins.pending import Packages
+from app.core.plugins.loader import discover_modules
 from app.core.plugins.processor import Processor
 from app.core.plugins.report import Outcome, ProcessorReport
-from app.core.plugins.revision_adoption import apply_revision
 from app.core.runtime import first_clinic
-from app.core.runtime.adoption import Adoption, adopt
+from app.core.runtime.adoption import adopt
 from app.core.runtime.connection import connect
 from app.core.runtime.environment import Environment
 from app.core.runtime.errors import CoreMigrationFailed, ModulesNotAsAsked, SettingMissing
@@ -38,6 +36,7 @@ from app.database import sqlalchemy_url
 from app.release import release_id
 from dentalpin_kit import faults
 from dentalpin_kit.logs import scrub
+from dentalpin_kit.processes import die_with_parent
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +91,7 @@ async def prepare(environment: Environment, status: StatusChannel) -> Prepared:
         async with processor.locked():
             await _prepare_core(processor, owner, status)
             if revision is not None:
-                await _adopt(owner, revision, discovery, status)
+                await _adopt(owner, revision, status)
             status.step("modules")
             report = await processor.run()
         async with owner.begin() as connection:
@@ -108,9 +107,8 @@ async def prepare(environment: Environment, status: StatusChannel) -> Prepared:
 def start_remover() -> int:
     """Start the child that removes what is to be removed, as owner; its process id. It dies with this process, `execve` or not."""
     variables = {name: value for name, value in os.environ.items() if name not in {"DENTALPIN_STATUS_FD", "DENTALPIN_LISTEN_FD"}}
-    variables["DENTALPIN_PARENT_PID"] = str(os.getpid())
     arguments = [sys.executable, "-m", "app.cli.main", "modules", "process", "--removals", "--wait"]
-    process = subprocess.Popen(arguments, env=variables, stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(arguments, env=variables, stdin=subprocess.DEVNULL, preexec_fn=partial(die_with_parent, os.getpid()))
     logger.info("modules are to be removed: process %d waits until no older process serves them", process.pid)
     # The process that follows by `execve` waits for it; this object must not warn that nobody did.
     process.returncode = 0
@@ -132,22 +130,14 @@ async def _prepare_core(processor: Processor, owner: AsyncEngine, status: Status
     faults.point("boot.core.after")
 
 
-async def _adopt(owner: AsyncEngine, revision: RevisionDocument, discovery: Discovery, status: StatusChannel) -> None:
-    """Adopt the revision and note in the books what it asks for, in one transaction: once per generation, however often boot runs."""
+async def _adopt(owner: AsyncEngine, revision: RevisionDocument, status: StatusChannel) -> None:
+    """Record the revision and see to the first clinic, in one transaction; the processor reads from there what is asked for."""
     status.step("revision")
     faults.point("boot.revision.before")
     async with owner.begin() as connection:
         await connection.execute(_LOCK_TIMEOUT)
-        adoption = await adopt(connection, revision)
+        await adopt(connection, revision)
         await first_clinic.ensure(connection, revision)
-        if adoption is Adoption.NEW:
-            await apply_revision(
-                connection,
-                Packages(discovery, await books.read_records(connection)),
-                generation=revision.generation,
-                modules=revision.modules,
-                obligations=revision.compliance.obligations,
-            )
     faults.point("boot.revision.after")
 
 

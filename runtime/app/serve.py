@@ -8,6 +8,7 @@ Exit status: 0 after a drain or when idle, 1 when it cannot serve, 3 when an old
 """
 
 import asyncio
+import gc
 import logging
 import os
 import sys
@@ -86,6 +87,8 @@ def _replace_by_serving_stage(remover_pid: int | None) -> NoReturn:
 
 
 def _serve(status: StatusChannel) -> int:
+    # What is imported from here on stays; the stage turns collection on again once it serves.
+    gc.disable()
     from app.config import get_settings
     from app.core.runtime.stage import run
 

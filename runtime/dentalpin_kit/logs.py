@@ -19,6 +19,8 @@ from typing import Any, Final
 
 MAXIMUM_BYTES: Final = 10 * 1024 * 1024
 KEPT_FILES: Final = 5
+# Their INFO repeats what our own lines say.
+_CHATTY: Final = ("alembic", "asyncio", "uvicorn")
 _MODULE_LOGGER: Final = re.compile(r"^app\.modules\.([a-z0-9_]+)")
 _SECRETS: Final = (
     # user:password@ of any URL; the password may itself contain @, hence the greedy middle.
@@ -118,3 +120,5 @@ def configure(*, level: str = "INFO", file: Path | None = None, **fields: str) -
         old.close()
     root.addHandler(handler)
     root.setLevel(level.upper())
+    for chatty in _CHATTY:
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))

@@ -5,7 +5,18 @@ A request is sent again only where a browser may: on a connection that was idle 
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+
+
+async def until(holds: Callable[[], bool | Awaitable[bool]], *, within: float = 60) -> None:
+    """Return as soon as this holds in another process or task that tells nobody."""
+    async with asyncio.timeout(within):
+        while True:
+            answer = holds()
+            if answer if isinstance(answer, bool) else await answer:
+                return
+            await asyncio.sleep(0.01)
 
 
 @dataclass
@@ -15,6 +26,8 @@ class LoopingClients:
     path: str = "/"
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
+    think: float = 0.0
+    """Seconds between an answer and the next request of one client."""
     answered: int = 0
     retried: int = 0
     statuses: dict[int, int] = field(default_factory=dict)
@@ -33,8 +46,7 @@ class LoopingClients:
     async def answers(self, more: int) -> None:
         """Wait until this many more requests were answered, or one failed."""
         goal = self.answered + more
-        while self.answered < goal and not self.failures:
-            await asyncio.sleep(0.005)
+        await until(lambda: self.answered >= goal or bool(self.failures))
 
     async def _loop(self) -> None:
         streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
@@ -45,6 +57,7 @@ class LoopingClients:
                     streams, used = await asyncio.open_connection(self.host, self.port), False
                 close = await self._request(*streams)
                 used = True
+                await asyncio.sleep(self.think)
                 if close:
                     streams[1].close()
                     streams = None

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -14,17 +13,17 @@ from dentalpin_kit.problems import DomainError
 class LazyGroup(TyperGroup):
     """`modules` imports the module system, which `release` and `--help` do not need."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         return sorted({*super().list_commands(ctx), "modules"})
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name != "modules":
             return super().get_command(ctx, cmd_name)
         from app.cli.modules import app as modules
 
-        command: Any = typer.main.get_command(modules)
+        command = typer.main.get_command(modules)
         command.name = "modules"
-        return command  # type: ignore[no-any-return]
+        return command
 
 
 app = typer.Typer(
@@ -53,14 +52,10 @@ def describe() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command; the exit status. Errors of the domain are one line on stderr, without a traceback."""
     try:
-        status = app(list(arguments), standalone_mode=False)
+        app(list(arguments))
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except DomainError as error:
         typer.echo(f"{error.message} [{error.code}]", err=True)
         return 1
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        typer.echo("aborted", err=True)
-        return 130
-    return status if isinstance(status, int) else 0
+    return 0

@@ -21,10 +21,10 @@ from app.config import Settings, get_settings
 from app.core.plugins import books, service
 from app.core.plugins.doctor import examine
 from app.core.plugins.errors import PluginError
-from app.core.plugins.loader import discover_modules
+from app.core.plugins.loader import core_version, discover_modules
 from app.core.plugins.manifest_validator import Severity
 from app.core.plugins.operation_log import describe
-from app.core.plugins.processor import Processor, core_version
+from app.core.plugins.processor import Processor
 from app.core.plugins.report import ProcessorReport
 from app.core.plugins.restoring import restore_backup
 from app.core.runtime.revision import RevisionDocument

@@ -31,7 +31,7 @@ async def ready() -> JSONResponse:
     serving = process.current()
     installed = await _installed()
     checks = {
-        "locks": serving is not None and serving.locks.held,
+        "locks": serving is not None and serving.serves,
         "database": installed is not None,
         "modules": serving is not None and installed is not None and installed <= serving.mounted,
     }

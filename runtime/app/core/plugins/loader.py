@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.metadata import Distribution, EntryPoint, distributions
+from importlib.metadata import Distribution, EntryPoint, distributions, version
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,11 @@ from .manifest import Manifest
 
 GROUP: Final = "dentalpin.modules"
 CORE_DISTRIBUTION: Final = "dentalpin-core"
+
+
+def core_version() -> str:
+    """Version of this distribution, against which `min_core_version` is checked."""
+    return version(CORE_DISTRIBUTION)
 
 
 @dataclass(frozen=True)

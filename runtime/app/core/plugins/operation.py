@@ -23,7 +23,6 @@ from . import backup, books, migrations, seeds
 from .base import BaseModule, ModuleContext
 from .errors import HookFailed, MigrationRefused, NotRemovable, StillReferenced
 from .loader import DiscoveredModule
-from .manifest import Manifest
 from .models import ModuleRecord, core_event_delivery, core_table_owner
 from .operation_log import OperationLog, describe
 from .ownership import Ownership
@@ -31,6 +30,7 @@ from .references import still_referenced
 from .revisions import OwnedRevision, RevisionBook
 from .seed_files import read_seeds
 from .states import State, Trigger
+from .target import Target, snapshot
 
 logger = logging.getLogger(__name__)
 
@@ -58,18 +58,6 @@ class Workshop:
             await connection.begin()
             await connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
             yield connection
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """The module an operation works on, as its package has it."""
-
-    found: DiscoveredModule
-    manifest: Manifest
-
-    @property
-    def name(self) -> str:
-        return self.found.name
 
 
 async def install(workshop: Workshop, target: Target, attempt: int) -> bool:
@@ -280,12 +268,6 @@ async def finalize_install(connection: AsyncConnection, workshop: Workshop, targ
         error_at=None,
         installed_at=record.installed_at or sa.func.now(),
     )
-
-
-def snapshot(target: Target, own: Sequence[OwnedRevision]) -> dict[str, Any]:
-    """What the books keep of a package: its manifest, which package it is, and how its revisions hang together."""
-    package = {"fingerprint": target.found.fingerprint, "distribution": target.found.distribution}
-    return {**target.manifest.snapshot(), "package": package, "revisions": [revision.remembered() for revision in own]}
 
 
 async def _refuse(connection: AsyncConnection, record: ModuleRecord, owners: Mapping[str, str]) -> None:

@@ -5,6 +5,7 @@ Cheap when nothing changed: a package whose fingerprint the books hold is neithe
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,10 +15,12 @@ from .errors import DependencyCycle, DependencyMissing, ManifestInvalid, NotInst
 from .loader import DiscoveredModule, Discovery
 from .manifest import Manifest, version_key
 from .models import ModuleRecord, core_module
-from .operation import Target, snapshot
-from .revisions import RevisionBook
 from .states import HAS_SCHEMA, PENDING, State, Trigger
+from .target import Target, snapshot
 from .topology import closure, cycles, in_order
+
+if TYPE_CHECKING:
+    from .revisions import RevisionBook
 
 
 @dataclass(slots=True)
@@ -79,7 +82,7 @@ class Packages:
 
 
 async def bring_up_to_date(
-    connection: AsyncConnection, packages: Packages, book: RevisionBook, applied: frozenset[str], *, stand_alone_start: bool
+    connection: AsyncConnection, packages: Packages, book: "RevisionBook", applied: frozenset[str], *, stand_alone_start: bool
 ) -> None:
     """Write what changed: new packages, upgrades that are due or due no more, and the modules of a fresh stand-alone database.
 
@@ -103,7 +106,7 @@ async def bring_up_to_date(
         await _judge(connection, Target(target, packages.manifests[name]), record, book, applied)
 
 
-async def _judge(connection: AsyncConnection, target: Target, record: ModuleRecord, book: RevisionBook, applied: frozenset[str]) -> None:
+async def _judge(connection: AsyncConnection, target: Target, record: ModuleRecord, book: "RevisionBook", applied: frozenset[str]) -> None:
     """An installed module whose package changed: upgrade if it is newer or brings revisions, else just remember the package."""
     behind = book.errors.get(record.name) is not None or any(
         revision.revision not in applied and revision.script is not None for revision in book.of(record.name)
@@ -143,7 +146,7 @@ async def _update_snapshot(connection: AsyncConnection, target: Target, record: 
     await connection.execute(sa.update(core_module).where(core_module.c.name == record.name).values(**_described(target)))
 
 
-async def _remember(connection: AsyncConnection, target: Target, book: RevisionBook) -> None:
+async def _remember(connection: AsyncConnection, target: Target, book: "RevisionBook") -> None:
     values = {**_described(target), "manifest_snapshot": snapshot(target, book.of(target.name))}
     await connection.execute(sa.update(core_module).where(core_module.c.name == target.name).values(**values))
 

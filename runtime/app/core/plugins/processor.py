@@ -9,7 +9,6 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from importlib.metadata import version as distribution_version
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +22,7 @@ from dentalpin_kit import locks
 
 from . import books, migrations, operation
 from .errors import ManifestInvalid, ProcessorLockLost, RemovalRefused
-from .loader import CORE_DISTRIBUTION, Discovery, discover_modules
+from .loader import Discovery, core_version, discover_modules
 from .models import ModuleRecord
 from .operation_log import OperationLog, describe
 from .pending import Packages, bring_up_to_date, nothing_to_do
@@ -34,6 +33,7 @@ from .retrying import retried
 from .revision_adoption import apply_latest_revision
 from .revisions import ANCHOR, CORE, RevisionBook, read_book
 from .states import HAS_SCHEMA, PENDING, State, Trigger
+from .target import Target
 from .topology import in_order
 
 logger = logging.getLogger(__name__)
@@ -44,11 +44,6 @@ MAXIMUM_ATTEMPTS: Final = 8
 
 PACKAGE_PROBLEM: Final = "The package of "
 """How the errors begin that are over once the right package is back."""
-
-
-def core_version() -> str:
-    """Version of this distribution, against which `min_core_version` is checked."""
-    return distribution_version(CORE_DISTRIBUTION)
 
 
 class Processor:
@@ -290,7 +285,7 @@ class Processor:
                 f"Correct the cause, then run `dentalpin modules process --retry`."
             )
             return replace(outcome, reason=reason, attempt=record.attempts)
-        target = operation.Target(self.discovery.modules[name], packages.manifests[name])
+        target = Target(self.discovery.modules[name], packages.manifests[name])
         attempt = await self._log.begin(name)
         try:
             await retried(name, lambda: operation.install(self._workshop(), target, attempt))

@@ -12,11 +12,12 @@ from .backup import Restored, find_backup, restore_module
 from .backup.restore import Present
 from .errors import DependencyMissing, UnknownModule
 from .models import ModuleRecord
-from .operation import Run, Target, Workshop, finalize_install
+from .operation import Run, Workshop, finalize_install
 from .processor import Processor
 from .revisions import OwnedRevision
 from .service import refuse_if_managed
 from .states import State, Trigger
+from .target import Target
 
 _WAY: Final = {
     State.UNINSTALLED: Trigger.INSTALL,

@@ -16,9 +16,8 @@ from app.database import get_db, set_clinic
 
 from . import books, service
 from .errors import RestartImpossible, StillReferenced
-from .loader import discover_modules
+from .loader import core_version, discover_modules
 from .manifest import NavigationEntry
-from .processor import core_version
 from .references import still_referenced
 from .registry import ModuleRegistry
 

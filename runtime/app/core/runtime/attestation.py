@@ -138,7 +138,7 @@ async def attest(session: AsyncSession, serving: ServingProcess, revision: Adopt
         effect=revision.effect,
         core_version=core_version(),
         release_id=serving.release_id,
-        healthy=serving.locks.held and installed == mounted,
+        healthy=serving.serves and installed == mounted,
         pid=serving.pid,
         started_at=serving.started_at,
         modules=modules,

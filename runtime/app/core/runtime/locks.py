@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -60,15 +60,18 @@ class ServedState:
 class ServingLocks:
     """The locks of one process. `take()` once, then `watch()` as a task for as long as the process serves."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, on_notify: Mapping[str, Callable[[], None]] | None = None) -> None:
+        """`on_notify`: what to do when another process notifies on a channel, since this connection listens anyway."""
         self._url = url
+        self._on_notify = dict(on_notify or {})
         self._connection: asyncpg.Connection | None = None
         self._lost = asyncio.Event()
         self._locked: set[str] = set()
+        self._settled = False
 
     @property
     def held(self) -> bool:
-        return self._connection is not None and not self._lost.is_set()
+        return self._settled and not self._lost.is_set()
 
     async def take(self, *, within: float = STARTING_UP) -> ServedState:
         """Take a shared lock on every installed module whose lock is free, then read the state.
@@ -80,7 +83,11 @@ class ServingLocks:
         connection = await connect(self._url, within=within, command_timeout=PING_TIMEOUT, server_settings=_SETTINGS)
         connection.add_termination_listener(lambda _: lost.set())
         self._connection = connection
-        return await self._settle(connection)
+        for channel, act in self._on_notify.items():
+            await connection.add_listener(channel, lambda *_, act=act: act())
+        state = await self._settle(connection)
+        self._settled = True
+        return state
 
     async def reread(self) -> ServedState:
         """The state as it is now, beside the locks as they were taken. Raises what the connection raises."""
@@ -120,7 +127,7 @@ class ServingLocks:
                 attempt += 1
 
     async def _drop(self) -> None:
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._settled = self._connection, None, False
         self._lost.set()
         if connection is not None:
             try:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from app.core.runtime.gate import Gate
 from app.core.runtime.locks import AdoptedRevision, ServedState, ServingLocks
 
 
@@ -13,6 +14,7 @@ class ServingProcess:
     """One per process, made by `app.serve` before the application is."""
 
     locks: ServingLocks
+    gate: Gate
     mounted: frozenset[str]
     revision: AdoptedRevision | None
     release_id: str | None
@@ -22,13 +24,14 @@ class ServingProcess:
     """Installed modules whose package is gone or cannot be imported: another process would not serve them either."""
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     pid: int = field(default_factory=os.getpid)
-    restart_reason: str | None = None
+
+    @property
+    def serves(self) -> bool:
+        """Whether requests reach the modules: the locks are held and nothing was removed while they were not."""
+        return self.locks.held and self.gate.open
 
     def request_restart(self, reason: str) -> None:
-        """Ask for this process to be replaced; asking again for the same says nothing new."""
-        if reason == self.restart_reason:
-            return
-        self.restart_reason = reason
+        """Ask for this process to be replaced. It goes on serving until it is."""
         self.on_restart(reason)
 
     def differs_from(self, state: ServedState) -> str | None:

@@ -2,23 +2,31 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.auth.invitations import verify_platform_token
 from app.core.runtime import process
 from app.core.runtime.attestation import attest
-from app.core.runtime.errors import StandAlone
-from app.core.runtime.platform import platform_token
+from app.core.runtime.errors import PlatformTokenMissing, StandAlone
 from app.database import get_db
-from dentalpin_kit.tokens import Token
 
 router = APIRouter(tags=["platform"])
 
 
+Session = Annotated[AsyncSession, Depends(get_db)]
+
+
+async def for_attesting(request: Request, db: Session) -> None:
+    """Let the platform in, with a token made for this. Raises PlatformTokenMissing, TokenRefused."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        raise PlatformTokenMissing
+    await verify_platform_token(db, token.strip(), "attest")
+
+
 @router.get("/api/v1/modules/-/attestation", include_in_schema=False)
-async def get_attestation(
-    _: Annotated[Token, Depends(platform_token("attest"))], db: Annotated[AsyncSession, Depends(get_db)]
-) -> dict[str, Any]:
+async def get_attestation(_: Annotated[None, Depends(for_attesting)], db: Session) -> dict[str, Any]:
     serving = process.current()
     if serving is None or serving.revision is None:
         raise StandAlone

@@ -36,6 +36,8 @@ from app.core.runtime.status import StatusChannel
 
 logger = logging.getLogger(__name__)
 
+RESTART_CHANNEL: Final = "core_restart"
+"""`dentalpin modules restart` notifies here; it runs as owner in a process of its own."""
 _SETTLED: Final = text("SELECT value FROM core_setting WHERE key = :key")
 EXIT_RESTART: Final = 75
 """EX_TEMPFAIL: tells the supervisor of a stand-alone process to start it again."""
@@ -57,7 +59,7 @@ class ServingStage:
         self._settings = settings
         self._status = status
         self._registry = registry
-        self._locks = ServingLocks(settings.database_url.get_secret_value())
+        self._locks = ServingLocks(settings.database_url.get_secret_value(), on_notify={RESTART_CHANNEL: self._asked_to_restart})
         self._leaving: asyncio.Future[Leaving]
         self._removing = False
 
@@ -69,13 +71,13 @@ class ServingStage:
             # First the locks, then the state: what is mounted below cannot be removed any more.
             state = await self._locks.take()
             db = await self._open_database(stack)
-            app = self._mount(state, db)
-            serving = await self._install_process(state, stack)
-            gate = Gate(app)
+            gate = Gate(self._mount(state, db))
+            serving = await self._install_process(state, gate, stack)
             server = await self._start_server(gate, stack)
-            tasks = self._start_tasks(stack, db, serving, server, gate)
+            tasks = self._start_tasks(stack, db, serving, server)
             gc.collect()
             gc.freeze()
+            gc.enable()
             self._status.ready(control=self._control_url, generation=state.revision.generation if state.revision else None)
             leaving = await self._leaving
             logger.info("leaving: %s", leaving.why)
@@ -114,7 +116,7 @@ class ServingStage:
         mount(state.mountable, self._registry)
         return create_app(self._settings, self._registry, database=db, routers=(health.router, platform_router, modules_router))
 
-    async def _install_process(self, state: ServedState, stack: AsyncExitStack) -> ServingProcess:
+    async def _install_process(self, state: ServedState, gate: Gate, stack: AsyncExitStack) -> ServingProcess:
         mounted = frozenset(module.name for module in self._registry.active)
         if missing := sorted(state.installed - mounted):
             logger.error("installed but not served: %s", ", ".join(missing))
@@ -122,6 +124,7 @@ class ServingStage:
             settled = await connection.scalar(_SETTLED, {"key": SETTLED})
         serving = ServingProcess(
             locks=self._locks,
+            gate=gate,
             mounted=mounted,
             revision=state.revision,
             release_id=settled.get("release_id") if isinstance(settled, dict) else None,
@@ -141,7 +144,7 @@ class ServingStage:
         return server
 
     def _start_tasks(
-        self, stack: AsyncExitStack, db: database.Database, serving: ServingProcess, server: RuntimeServer, gate: Gate
+        self, stack: AsyncExitStack, db: database.Database, serving: ServingProcess, server: RuntimeServer
     ) -> dict[str, asyncio.Task[None]]:
         from app.core.events.dispatcher import Dispatcher
 
@@ -152,7 +155,7 @@ class ServingStage:
         self._next_due: Callable[[], Awaitable[datetime | None]] = dispatcher.next_due
         work: dict[str, Callable[[], Awaitable[None]]] = {
             "dispatcher": dispatcher.run,
-            "locks": lambda: self._watch_locks(serving, gate),
+            "locks": lambda: self._watch_locks(serving),
         }
         if self._settings.remover_pid is not None:
             work["remover"] = lambda: self._await_remover(serving)
@@ -163,22 +166,28 @@ class ServingStage:
         stack.push_async_callback(_cancel, tasks.values())
         return tasks
 
-    async def _watch_locks(self, serving: ServingProcess, gate: Gate) -> None:
+    async def _watch_locks(self, serving: ServingProcess) -> None:
         def lost() -> None:
             logger.error("the connection that holds the serving locks is lost: nothing is served until they are retaken")
-            gate.open = False
+            serving.gate.open = False
 
         def retaken(state: ServedState) -> None:
             if serving.mounted <= state.mountable:
                 logger.info("the serving locks are retaken")
-                gate.open = True
+                serving.gate.open = True
             else:
                 # Removed, or being removed, while nobody watched: what is mounted here may have no tables.
                 serving.request_restart(serving.differs_from(state) or "a module is being removed")
 
+        told: str | None = None
+
         def seen(state: ServedState) -> None:
-            if (reason := serving.differs_from(state)) is not None and self._supervised:
+            nonlocal told
+            reason = serving.differs_from(state)
+            # Said once: the supervisor tries again by itself, with growing pauses.
+            if reason is not None and reason != told and self._supervised:
                 serving.request_restart(reason)
+            told = reason
 
         await self._locks.watch(lost=lost, retaken=retaken, seen=seen)
 
@@ -215,6 +224,9 @@ class ServingStage:
     def _supervised(self) -> bool:
         """Whether somebody reads the status channel and can put another process in this one's place."""
         return self._settings.status_fd is not None
+
+    def _asked_to_restart(self) -> None:
+        self._restart("a restart was asked for")
 
     def _restart(self, reason: str) -> None:
         self._status.restart_wanted(reason)

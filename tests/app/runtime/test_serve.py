@@ -1,0 +1,275 @@
+"""`dentalpin serve` in real processes: boot, hand-over, removal, idle, loss of the locks, refusal. One tenant database per test."""
+
+import asyncio
+import json
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from dentalpin_kit.tokens import SigningKey
+from tests.support.http_clients import LoopingClients, until
+from tests.support.postgres import OWNER, fetch_value
+from tests.support.revisions import revision_document
+from tests.support.runtime_process import TenantRuntime, get_json, platform_token
+
+VERSIONS = {point.name: point.load().manifest["version"] for point in entry_points(group="dentalpin.modules")}
+PATIENTS, AGENDA = "patients", "agenda"
+
+
+def asked(*modules, **changes):
+    return revision_document(*modules, versions=VERSIONS, **changes)
+
+
+@pytest.fixture
+async def runtime(tenant_database, tmp_path):
+    tenant = TenantRuntime(tmp_path, tenant_database)
+    yield tenant
+    await tenant.close()
+
+
+async def installed(runtime):
+    connection = await asyncpg.connect(runtime.database.owner_url)
+    rows = await connection.fetch("SELECT name FROM core_module WHERE state = 'installed' ORDER BY name")
+    await connection.close()
+    return [row["name"] for row in rows]
+
+
+async def test_a_first_start_installs_what_the_revision_asks_for_and_proves_it(runtime):
+    runtime.revise(asked(PATIENTS, AGENDA, generation=7))
+
+    process = await runtime.serve()
+    attestation = await process.attestation()
+    health = await process.get("/health/ready")
+
+    assert attestation["as_asked"], attestation["not_as_asked"]
+    assert (attestation["generation"], attestation["healthy"], attestation["owner_claimed"]) == (7, True, False)
+    assert attestation["identity"] == asked(PATIENTS, AGENDA, generation=7)["digests"]["identity"]
+    assert {module["name"] for module in attestation["modules"] if module["mounted"]} == {PATIENTS, AGENDA}
+    assert attestation["release_id"].startswith("sha256:")
+    assert attestation["pid"] == process.pid
+    assert health == (200, {"status": "ready", "checks": {"locks": True, "database": True, "modules": True}})
+
+
+async def test_a_serving_process_knows_nothing_of_the_owners_credentials(runtime):
+    runtime.revise(asked(PATIENTS))
+    process = await runtime.serve()
+
+    environment = Path(f"/proc/{process.pid}/environ").read_text()
+    command_line = Path(f"/proc/{process.pid}/cmdline").read_text()
+
+    assert "OWNER" not in environment
+    assert OWNER not in environment + command_line
+    assert runtime.database.app_url in environment
+    assert OWNER.encode() not in written_memory(process.pid)
+
+
+def written_memory(pid):
+    """What the process has written into its memory: heap and stacks, not the files it maps."""
+    found = b""
+    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            place, permissions, *_ = line.split()
+            if permissions.startswith("rw") and "[v" not in line:
+                start, end = (int(part, 16) for part in place.split("-"))
+                memory.seek(start)
+                found += memory.read(end - start)
+    return found
+
+
+async def test_a_second_start_has_nothing_to_do(runtime):
+    runtime.revise(asked(PATIENTS))
+    assert await (await runtime.serve()).drain() == 0
+
+    process = await runtime.serve()
+
+    assert process.steps == ["check"]
+
+
+async def test_two_runtimes_that_boot_together_process_once_and_both_serve(runtime):
+    runtime.revise(asked(PATIENTS, AGENDA))
+
+    first, second = await asyncio.gather(runtime.start(), runtime.start())
+    await asyncio.gather(first.ready(), second.ready())
+
+    for process in (first, second):
+        attestation = await process.attestation()
+        assert attestation["as_asked"]
+        assert attestation["healthy"]
+    connection = await asyncpg.connect(runtime.database.owner_url)
+    migrations = await connection.fetch(
+        "SELECT module_name, count(*) AS times FROM core_module_operation_log WHERE step = 'finalize' AND status = 'completed' GROUP BY 1"
+    )
+    await connection.close()
+    assert {row["module_name"]: row["times"] for row in migrations} == {PATIENTS: 1, AGENDA: 1}
+
+
+async def test_a_module_comes_and_goes_while_clients_see_no_failed_request(runtime):
+    runtime.revise(asked(PATIENTS, generation=1))
+    serving = await runtime.serve()
+    clients = LoopingClients(*runtime.address, path="/api/v1/patients", think=0.05)
+    clients.start(8)
+    for generation, modules in [(2, (PATIENTS, AGENDA)), (3, (PATIENTS,))]:
+        await clients.answers(100)
+        runtime.revise(asked(*modules, generation=generation))
+        following = await runtime.serve(DENTALPIN_KEEP_OLD="1")
+        assert await serving.drain() == 0
+        serving = following
+        await serving.attests(generation=generation, as_asked=True, healthy=True)
+    await clients.answers(100)
+    await clients.stop()
+
+    assert clients.failures == []
+    assert clients.statuses.keys() == {401}
+    assert await installed(runtime) == [PATIENTS]
+    assert fetch_value(runtime.database.owner_url, "SELECT to_regclass('appointments')") is None
+
+
+async def test_tables_stay_as_long_as_an_older_process_serves_them(runtime):
+    runtime.revise(asked(PATIENTS, AGENDA, generation=1))
+    older = await runtime.serve()
+    runtime.revise(asked(PATIENTS, generation=2))
+
+    newer = await runtime.serve(DENTALPIN_KEEP_OLD="1")
+
+    assert (await newer.get("/api/v1/agenda/appointments"))[0] == 404
+    assert (await older.get("/api/v1/agenda/appointments"))[0] == 401
+    assert (await newer.attestation())["not_as_asked"] == [{"name": AGENDA, "reason": "it is still to be removed"}]
+    await older.drain()
+    await newer.attests(as_asked=True)
+    assert_no_zombies(newer.pid)
+
+
+def assert_no_zombies(pid):
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    states = [Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0] for child in children]
+    assert "Z" not in states
+
+
+async def test_an_older_revision_is_refused_with_the_reason(runtime):
+    runtime.revise(asked(PATIENTS, generation=2))
+    await (await runtime.serve()).drain()
+    runtime.revise(asked(PATIENTS, generation=1))
+
+    process = await runtime.start()
+    failed = await process.event("failed")
+
+    assert failed["code"] == "revision_older"
+    assert "as a new generation" in failed["reason"]
+    assert await process.ended() == 1
+
+
+async def test_where_an_older_process_serves_a_failed_module_leaves_it_serving(runtime):
+    runtime.revise(asked(PATIENTS, generation=1))
+    older = await runtime.serve()
+    runtime.revise(asked(PATIENTS, AGENDA, generation=2))
+
+    newer = await runtime.start(DENTALPIN_KEEP_OLD="1", DENTALPIN_FAULT="processor.install.migrate.before:error")
+    failed = await newer.event("failed")
+
+    assert failed["code"] == "modules_not_as_asked"
+    assert AGENDA in failed["reason"]
+    assert await newer.ended() == 3
+    assert (await older.get("/health/ready"))[0] == 200
+
+
+async def test_without_an_older_process_the_rest_serves_and_the_attestation_says_what_failed(runtime):
+    runtime.revise(asked(PATIENTS, generation=1))
+    await (await runtime.serve()).drain()
+    runtime.revise(asked(PATIENTS, AGENDA, generation=2))
+
+    process = await runtime.serve(DENTALPIN_FAULT="processor.install.migrate.before:error")
+    attestation = await process.attestation()
+
+    assert [item["name"] for item in attestation["not_as_asked"]] == [AGENDA]
+    assert attestation["healthy"]
+    assert (await process.get("/api/v1/patients"))[0] == 401
+    assert (await process.get("/api/v1/agenda/appointments"))[0] == 404
+
+
+async def test_an_idle_process_leaves_and_the_next_connection_waits_for_the_following_one(runtime):
+    runtime.revise(asked(PATIENTS))
+    process = await runtime.serve(DENTALPIN_IDLE_AFTER="0.2")
+
+    idle = await process.event("idle")
+    assert await process.ended() == 0
+    request = asyncio.create_task(get_json(*runtime.address, "/health/live"))
+    await runtime.serve()
+
+    assert idle["wake_at"] is None
+    assert await request == (200, {"status": "alive"})
+
+
+async def readiness_is(process, status):
+    return (await process.get("/health/ready"))[0] == status
+
+
+async def test_losing_the_locks_stops_serving_until_they_are_retaken(runtime, postgres):
+    runtime.revise(asked(PATIENTS))
+    process = await runtime.serve()
+    superuser = await asyncpg.connect(postgres.superuser_url)
+    await superuser.execute(f"ALTER DATABASE {runtime.database.name} ALLOW_CONNECTIONS false")
+    await superuser.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", runtime.database.name)
+
+    await until(lambda: readiness_is(process, 503))
+    refused = await process.get("/api/v1/patients")
+    await superuser.execute(f"ALTER DATABASE {runtime.database.name} ALLOW_CONNECTIONS true")
+    await superuser.close()
+    await until(lambda: readiness_is(process, 200))
+
+    assert refused[0] == 503
+    assert refused[1]["errors"][0]["code"] == "database_unavailable"
+    assert (await process.get("/api/v1/patients"))[0] == 401
+
+
+async def test_the_attestation_is_for_the_platform_only(runtime):
+    runtime.revise(asked())
+    process = await runtime.serve()
+    tokens = ["nonsense", platform_token("invite"), platform_token(audience="somebody else"), platform_token(key=SigningKey.generate())]
+
+    without = await process.get("/api/v1/modules/-/attestation")
+    wrong = [await process.get("/api/v1/modules/-/attestation", Authorization=f"Bearer {token}") for token in tokens]
+
+    assert [status for status, _ in [without, *wrong]] == [401] * 5
+    assert all(body["data"] is None for _, body in [without, *wrong])
+
+
+async def test_a_stand_alone_runtime_installs_what_is_installed_by_default(runtime, unused_port):
+    process = await runtime.start(supervised=False, DENTALPIN_PORT=str(unused_port))
+    await process.ready()
+
+    assert await installed(runtime) == [AGENDA, PATIENTS]
+    assert await get_json("127.0.0.1", unused_port, "/health/ready") == (
+        200,
+        {"status": "ready", "checks": {"locks": True, "database": True, "modules": True}},
+    )
+    assert (await process.get("/api/v1/modules/-/attestation", Authorization=f"Bearer {platform_token()}"))[0] == 404
+    assert await process.drain() == 0
+
+
+@pytest.fixture
+def unused_port():
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+async def test_a_missing_setting_is_named_on_the_status_channel(runtime):
+    process = await runtime.start(DENTALPIN_SECRET_KEY="")
+    failed = await process.event("failed")
+
+    assert "DENTALPIN_SECRET_KEY" in failed["reason"]
+    assert await process.ended() == 1
+
+
+async def test_the_log_is_json_without_passwords(runtime):
+    runtime.revise(asked(PATIENTS))
+    await (await runtime.serve()).drain()
+
+    lines = (runtime.folder / "runtime.log").read_text().splitlines()
+
+    assert all(json.loads(line)["message"] for line in lines)
+    assert "only-for-tests" not in "".join(lines)
