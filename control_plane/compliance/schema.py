@@ -88,7 +88,8 @@ class Derivation(Evidence):
 class Fact(Strict):
     """Something about the clinic that rules ask for.
 
-    `assume` is used, and shown, when nobody said; without it the outcome stays undetermined.
+    `assume` is used, and shown, when nobody said; without it the outcome stays undetermined. `ask: false` is for what the platform itself
+    settles or hardly any clinic would answer otherwise: it is not put to people on the sign-up page, but may be stated.
     """
 
     kind: Literal["yes_no", "choice", "number"]
@@ -96,6 +97,7 @@ class Fact(Strict):
     choices: dict[str, Choice] = {}
     assume: StrictBool | StrictInt | StrictStr | None = None
     because: Text | None = None
+    ask: StrictBool = True
     derive: tuple[Derivation, ...] = ()
 
     @model_validator(mode="after")
