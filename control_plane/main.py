@@ -20,6 +20,7 @@ from control_plane.platform import Platform
 from control_plane.releases import service as releases
 from control_plane.releases.describe import describe
 from control_plane.releases.router import router as modules
+from control_plane.signup import pages as signup
 from control_plane.tenants.router import router as tenants
 
 log = logging.getLogger(__name__)
@@ -81,4 +82,5 @@ def create_app(platform: Platform) -> FastAPI:
     for router in (tenants, operations, modules, keys, compliance):
         v1.include_router(router)
     app.include_router(v1)
+    signup.install(app)
     return app

@@ -1,0 +1,126 @@
+"""Templates of the sign-up pages, and the headers that keep them to what they are."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import HTMLResponse
+
+from control_plane.compliance.loading import Jurisdiction
+from control_plane.compliance.requirements import Assumption, Finding
+from control_plane.compliance.schema import Choice
+from control_plane.releases.catalogue import CatalogueModule
+from control_plane.revisions.document import ModulePart
+from control_plane.revisions.planner import ReasonKind
+from control_plane.signup.offer import Offer
+from control_plane.signup.texts import Speech
+
+HERE: Final = Path(__file__).parent
+STATIC: Final = HERE / "static"
+# Nothing but our own files: no inline script or style, no frame around the page, no form sent elsewhere.
+CONTENT_SECURITY_POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+HEADERS: Final = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    # A progress page's address opens it, so it is told to nobody.
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Vary": "Accept-Language",
+}
+_WEIGHT: Final = ("required", "undetermined", "forbidden", "allowed")
+
+
+def _module_title(module: CatalogueModule, say: Speech) -> str:
+    return _title(module.name, module.title, say)
+
+
+def _title(name: str, title: str | None, say: Speech) -> str:
+    key = f"module.{name}.title"
+    return say(key) if say.has(key) else title or name.replace("_", " ").capitalize()
+
+
+def _module_summary(module: CatalogueModule, say: Speech) -> str:
+    key = f"module.{module.name}.summary"
+    return say(key) if say.has(key) else module.summary
+
+
+def _title_of(name: str, offer: Offer, say: Speech) -> str:
+    return next((_module_title(one.module, say) for one in offer.modules if one.module.name == name), name)
+
+
+def _titles(names: tuple[str, ...], offer: Offer, say: Speech) -> list[str]:
+    return [_title_of(name, offer, say) for name in names]
+
+
+def _territory_option(jurisdiction: Jurisdiction, say: Speech) -> tuple[str, str]:
+    return jurisdiction.id, say.of(jurisdiction.name)
+
+
+def _choices(choices: Mapping[str, Choice], say: Speech) -> list[tuple[str, str]]:
+    return [(key, say.of(choice.label)) for key, choice in choices.items()]
+
+
+def _by_weight(findings: tuple[Finding, ...], offer: Offer) -> list[Finding]:
+    """What must be done comes first, and of that what is not met."""
+    return sorted(findings, key=lambda finding: (_WEIGHT.index(finding.status), finding.id not in offer.unmet, finding.id))
+
+
+def _assumption(assumption: Assumption, offer: Offer, say: Speech) -> str:
+    assert offer.jurisdiction is not None  # there are no assumptions without one
+    fact = offer.jurisdiction.facts[assumption.fact]
+    if isinstance(assumption.value, bool):
+        answer = say("form.yes" if assumption.value else "form.no")
+    else:
+        choice = fact.choices.get(str(assumption.value))
+        answer = say.of(choice.label) if choice else str(assumption.value)
+    return f"{say.of(fact.question)} {answer}."
+
+
+def _desired_title(module: ModulePart, say: Speech) -> str:
+    return _title(module.name, None, say)
+
+
+def _desired_reason(module: ModulePart, say: Speech) -> str:
+    if module.reason.kind is ReasonKind.NEEDED_BY:
+        return say("progress.needed_by", modules=say.list([_title(name, None, say) for name in module.reason.by]))
+    return say("progress.chosen" if module.reason.kind is ReasonKind.CHOSEN else "progress.law")
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {
+        "module_title": _module_title,
+        "module_summary": _module_summary,
+        "title_of": _title_of,
+        "titles": _titles,
+        "territory_option": _territory_option,
+        "choices": _choices,
+        "by_weight": _by_weight,
+        "assumption": _assumption,
+        "desired_title": _desired_title,
+        "desired_reason": _desired_reason,
+    }
+    return environment
+
+
+_ENVIRONMENT: Final = _environment()
+
+
+def render(template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    speech: Speech = values["say"]
+    headers = {**HEADERS, "Content-Language": speech.language}
+    return HTMLResponse(_ENVIRONMENT.get_template(template).render(**values), status, headers)

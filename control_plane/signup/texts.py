@@ -1,0 +1,58 @@
+"""The pages' sentences. texts.yaml holds each in every language, so that none is forgotten in one of them."""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from functools import cache
+from importlib.resources import files
+
+import yaml
+from pydantic import TypeAdapter
+
+from control_plane.compliance.schema import Text
+from control_plane.languages import Language
+
+_MONTHS: dict[Language, str] = {
+    "en": "January February March April May June July August September October November December",
+    "es": "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
+}
+_SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$"}
+
+
+@cache
+def catalogue() -> dict[str, Text]:
+    """All sentences by key. Raises what pydantic raises when one lacks a language."""
+    content = yaml.safe_load(files("control_plane.signup").joinpath("texts.yaml").read_text(encoding="utf-8"))
+    return TypeAdapter(dict[str, Text]).validate_python(content)
+
+
+@dataclass(frozen=True)
+class Speech:
+    """Words, dates and amounts in the reader's language."""
+
+    language: Language
+
+    def __call__(self, key: str, **values: object) -> str:
+        text = catalogue()[key].to(self.language)
+        return text.format(**values) if values else text
+
+    def has(self, key: str) -> bool:
+        return key in catalogue()
+
+    def of(self, text: Text) -> str:
+        return text.to(self.language)
+
+    def date(self, day: date) -> str:
+        month = _MONTHS[self.language].split()[day.month - 1]
+        return f"{day.day} de {month} de {day.year}" if self.language == "es" else f"{day.day} {month} {day.year}"
+
+    def money(self, amount: Decimal, currency: str) -> str:
+        """Two decimals, as the language writes amounts. A no-break space keeps amount and sign together."""
+        symbol = _SYMBOLS.get(currency, f"{currency} ")
+        if self.language == "es":
+            return f"{amount:,.2f}".translate(str.maketrans(",.", ".,")) + f"\N{NO-BREAK SPACE}{symbol.strip()}"
+        return f"{symbol}{amount:,.2f}"
+
+    def list(self, words: list[str]) -> str:
+        joint = " y " if self.language == "es" else " and "
+        return joint.join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
