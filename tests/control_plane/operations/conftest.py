@@ -3,6 +3,7 @@
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from control_plane.databases import SharedServer
 from control_plane.operations.worker import Worker
@@ -24,7 +25,7 @@ async def order(client, databases):
     made = []
 
     async def order(**changes):
-        body = {"name": "Clínica Sol", "country": "ES", "owner_email": "ana@sol.example", "modules": ["agenda"], **changes}
+        body = {"name": "Clínica Sol", "slug": "sol", "country": "ES", "owner_email": "ana@sol.example", "modules": ["agenda"], **changes}
         response = await client.post("/v1/tenants", json=body)
         assert response.status_code == 202, response.text
         made.append(response.json()["tenant"]["id"])
@@ -37,10 +38,18 @@ async def order(client, databases):
 
 @pytest.fixture
 def shown(client):
-    async def shown(slug):
+    async def shown(slug="sol"):
         return (await client.get(f"/v1/tenants/{slug}")).json()
 
     return shown
+
+
+@pytest.fixture
+def operation_of(client):
+    async def operation_of(answer):
+        return (await client.get(f"/v1/operations/{answer['operation']['id']}")).json()
+
+    return operation_of
 
 
 @pytest.fixture
@@ -51,3 +60,14 @@ def provisioned(order, worker, shown):
         return await shown(started["tenant"]["slug"])
 
     return provisioned
+
+
+@pytest.fixture
+def end_leases(platform):
+    """What ten seconds of silence do to a worker's leases."""
+
+    async def end_leases():
+        async with platform.database.transaction() as session:
+            await session.execute(text("UPDATE tenant_lease SET until = clock_timestamp() WHERE until IS NOT NULL"))
+
+    return end_leases

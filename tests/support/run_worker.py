@@ -1,0 +1,23 @@
+"""`python -m tests.support.run_worker FOLDER MOMENT`: a worker of its own process: it does what is due and leaves, or is killed."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from control_plane.config import Settings
+from control_plane.operations.worker import Worker
+from control_plane.platform import Platform
+from control_plane.worker import database_server
+from tests.support.clock import FakeClock
+from tests.support.deployer import FakeDeployer
+
+
+async def main(folder: str, moment: str) -> None:
+    settings = Settings()
+    platform = Platform.build(settings, clock=FakeClock(moment), deployer=FakeDeployer(Path(folder)))
+    await Worker(platform, database_server(settings), name="killed").drain()
+    await platform.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
