@@ -47,8 +47,9 @@ _SETTLE: Final = text(
     "INSERT INTO core_setting (key, value) VALUES (:key, CAST(:value AS jsonb)) "
     "ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = now() WHERE core_setting.value <> excluded.value"
 )
-# A refused removal is not among them: the module is installed again, and only a new process can mount it.
-_OLD_IS_BETTER: Final = frozenset({Outcome.FAILED, Outcome.SKIPPED})
+# What another boot may still do. A refused removal is not among it: the module is installed again, and only a new process can mount it;
+# a package that is gone or older says so until another package or revision comes, which changes the fingerprint.
+_UNDONE: Final = frozenset({Outcome.FAILED, Outcome.SKIPPED})
 
 
 @dataclass(frozen=True)
@@ -94,13 +95,14 @@ async def prepare(environment: Environment, status: StatusChannel) -> Prepared:
                 await _adopt(owner, revision, status)
             status.step("modules")
             report = await processor.run()
+        undone = any(module.outcome in _UNDONE for module in report.modules)
         async with owner.begin() as connection:
             removals = await connection.scalar(_REMOVALS)
-            await _note_settled(connection, {"fingerprint": print_of_now if report.ok else None, "release_id": release_id(discovery)})
+            await _note_settled(connection, {"fingerprint": None if undone else print_of_now, "release_id": release_id(discovery)})
     finally:
         await owner.dispose()
     if not report.ok:
-        _tell(report, keep_old=environment.keep_old)
+        _tell(report, keep_old=environment.keep_old and undone)
     return Prepared(removals=bool(removals))
 
 
@@ -146,7 +148,7 @@ def _tell(report: ProcessorReport, *, keep_old: bool) -> None:
     reasons = "; ".join(f"{module.name}: {module.reason}" for module in report.not_as_asked)
     message = scrub(f"not every module is as asked: {reasons}")
     logger.error("%s", message)
-    if keep_old and any(module.outcome in _OLD_IS_BETTER for module in report.modules):
+    if keep_old:
         raise ModulesNotAsAsked(message)
 
 

@@ -25,6 +25,7 @@ logger = logging.getLogger("app.serve")
 
 EXIT_FAILED: Final = 1
 EXIT_KEEP_OLD: Final = 3
+EXIT_INTERRUPTED: Final = 130
 SERVE_STAGE: Final = ("--stage", "serve")
 
 
@@ -39,6 +40,8 @@ def main(arguments: Sequence[str] = ()) -> int:
         return _failed(status, error, EXIT_KEEP_OLD)
     except DomainError as error:
         return _failed(status, error, EXIT_FAILED)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
     except ProcessLookupError as error:
         logger.error("%s; leaving", error)
         return EXIT_FAILED

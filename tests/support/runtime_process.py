@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -124,11 +125,14 @@ class TenantRuntime:
             given["DENTALPIN_REVISION_FILE"] = str(self.folder / "revision.json")
         return {**kept, **given, **self.environment, **changes}
 
-    async def start(self, *, supervised: bool = True, **changes: str) -> RuntimeProcess:
-        """Start a process; `supervised` hands it the shared socket and a status channel."""
+    async def start(self, *, supervised: bool = True, status: bool = True, **changes: str) -> RuntimeProcess:
+        """Start a process; `supervised` hands it the shared socket, `status` a channel on which its events arrive."""
         reading, writing = os.pipe()
-        variables = self.variables(DENTALPIN_STATUS_FD=str(writing), DENTALPIN_PARENT_PID=str(os.getpid()), **changes)
-        fds = [writing]
+        variables = self.variables(**{"DENTALPIN_PARENT_PID": str(os.getpid()), **changes})
+        fds = []
+        if status:
+            variables["DENTALPIN_STATUS_FD"] = str(writing)
+            fds.append(writing)
         if supervised:
             variables["DENTALPIN_LISTEN_FD"] = str(self.listening.fileno())
             fds.append(self.listening.fileno())
@@ -136,15 +140,31 @@ class TenantRuntime:
             sys.executable, "-m", "app.cli.main", "serve", env=variables, pass_fds=fds, cwd=self.folder
         )
         os.close(writing)
-        status = asyncio.StreamReader()
-        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(status), os.fdopen(reading, "rb"))
-        started = RuntimeProcess(process, status, self.folder / "runtime.log")
+        channel = asyncio.StreamReader()
+        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(channel), os.fdopen(reading, "rb"))
+        started = RuntimeProcess(process, channel, self.folder / "runtime.log")
         self._processes.append(started)
         return started
 
     async def serve(self, **changes: str) -> RuntimeProcess:
         """Start a process and wait until it is ready."""
         return await (await self.start(**changes)).ready()
+
+    async def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `dentalpin` for this tenant; fails unless it ends with 0."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "app.cli.main",
+            *arguments,
+            env=self.variables(),
+            cwd=self.folder,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate()
+        assert process.returncode == 0, (out + err).decode()
+        return subprocess.CompletedProcess(arguments, 0, out.decode(), err.decode())
 
     async def close(self) -> None:
         for started in self._processes:

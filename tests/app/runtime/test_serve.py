@@ -10,7 +10,7 @@ import pytest
 
 from dentalpin_kit.tokens import SigningKey
 from tests.support.http_clients import LoopingClients, until
-from tests.support.postgres import OWNER, fetch_value
+from tests.support.postgres import OWNER, fetch_value, run_sql
 from tests.support.revisions import revision_document
 from tests.support.runtime_process import TenantRuntime, get_json, platform_token
 
@@ -139,6 +139,70 @@ async def test_tables_stay_as_long_as_an_older_process_serves_them(runtime):
     await older.drain()
     await newer.attests(as_asked=True)
     assert_no_zombies(newer.pid)
+
+
+async def test_a_removal_that_is_refused_brings_the_module_back_by_another_process(runtime):
+    runtime.revise(asked(PATIENTS, AGENDA, generation=1))
+    older = await runtime.serve()
+    run_sql(runtime.database.owner_url, "CREATE TABLE wall_chart (cabinet_id uuid REFERENCES cabinets)")
+    runtime.revise(asked(PATIENTS, generation=2))
+    newer = await runtime.serve(DENTALPIN_KEEP_OLD="1")
+    await older.drain()
+
+    wanted = await newer.event("restart_wanted")
+    following = await runtime.serve(DENTALPIN_KEEP_OLD="1")
+    attestation = await following.attestation()
+
+    assert AGENDA in wanted["reason"]
+    assert (await following.get("/api/v1/agenda/appointments"))[0] == 401
+    assert attestation["healthy"]
+    assert [item["name"] for item in attestation["not_as_asked"]] == [AGENDA]
+    assert "wall_chart" in attestation["not_as_asked"][0]["reason"]
+
+
+async def test_a_restart_is_asked_for_by_the_cli_and_carried_out_by_the_supervisor(runtime):
+    runtime.revise(asked(PATIENTS))
+    process = await runtime.serve()
+
+    command = await runtime.command("modules", "restart", "--json")
+
+    assert json.loads(command.stdout)["data"] == {"restarting": True}
+    assert (await process.event("restart_wanted"))["reason"] == "a restart was asked for"
+    assert (await process.get("/health/ready"))[0] == 200
+
+
+async def test_a_stand_alone_runtime_does_what_was_scheduled_when_its_supervisor_starts_it_again(runtime, unused_port):
+    alone = {"DENTALPIN_PORT": str(unused_port)}
+    first = await runtime.start(supervised=False, status=False, **alone)
+    await until(lambda: listens(unused_port))
+    scheduled = await runtime.command("modules", "uninstall", AGENDA, "--json")
+
+    await runtime.command("modules", "restart")
+    status = await first.ended()
+    second = await runtime.start(supervised=False, **alone)
+    await second.ready()
+
+    assert json.loads(scheduled.stdout)["data"]["requires_restart"] is True
+    assert status == 75
+    await until(lambda: installed_are(runtime, [PATIENTS]))
+    assert (await get_json("127.0.0.1", unused_port, "/api/v1/agenda/appointments"))[0] == 404
+
+
+async def listens(port):
+    try:
+        return (await get_json("127.0.0.1", port, "/health/ready"))[0] == 200
+    except OSError:
+        return False
+
+
+async def installed_are(runtime, names):
+    return await installed(runtime) == names
+
+
+async def test_a_process_whose_supervisor_is_gone_does_not_start(runtime):
+    process = await runtime.start(DENTALPIN_PARENT_PID="1")
+
+    assert await process.ended() == 1
 
 
 def assert_no_zombies(pid):
