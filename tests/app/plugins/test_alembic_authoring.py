@@ -54,9 +54,8 @@ async def test_the_printed_command_makes_a_first_revision_that_installs(alembic,
     versions = stock.path / "migrations" / "versions"
     versions.mkdir(parents=True)
 
-    made = alembic(
-        "revision", "--autogenerate", "-m", "initial stock schema", "--version-path", str(versions), "--branch-label", "stock", "--head", "0001"
-    )  # fmt: skip
+    place = ["--version-path", str(versions), "--branch-label", "stock", "--head", "0001"]
+    made = alembic("revision", "--autogenerate", "-m", "initial stock schema", *place)
 
     assert made.returncode == 0, made.stderr
     text = next(versions.glob("*.py")).read_text()
