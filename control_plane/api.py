@@ -17,6 +17,9 @@ def main() -> None:
         die_with_parent(settings.parent_pid)
     os.umask(0o077)
     logs.configure(level=settings.log_level, file=settings.log_file, process="api")
+    if settings.listen_fd is not None:
+        # It came by inheritance; no program started from here may hold the port after this process is gone.
+        os.set_inheritable(settings.listen_fd, False)
     app = create_app(Platform.build(settings))
     uvicorn.run(
         app,

@@ -85,7 +85,8 @@ def _run(options: Options, report: Callable[[str], None], ready: Callable[[], No
     layout.make()
     logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s: %(message)s", handlers=[_log_handler(layout)])
     logging.getLogger("httpx2").setLevel("WARNING")
-    lock = take_lock(layout)
+    # Released by the kernel when this process is gone, and with it the sockets: whoever waits for the lock finds the ports free.
+    take_lock(layout)
 
     def announce() -> None:
         for line in summary(layout):
@@ -95,10 +96,7 @@ def _run(options: Options, report: Callable[[str], None], ready: Callable[[], No
     async def main() -> None:
         await Parent(options, report).run(announce)
 
-    try:
-        asyncio.run(main())
-    finally:
-        os.close(lock)
+    asyncio.run(main())
 
 
 def _log_handler(layout: Layout) -> logging.Handler:

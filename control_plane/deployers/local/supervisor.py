@@ -28,10 +28,10 @@ from control_plane.deployers.local.environment import public_url, secrets_of, se
 from control_plane.deployers.local.http import Request, Response, answer
 from control_plane.deployers.local.keeper import TenantKeeper
 from control_plane.deployers.local.placement import BadSpec, Goal, Placement, PlacementStore, Spec, check_tenant_id, write_private
+from control_plane.deployers.local.ports import listen, listen_on_free
 from control_plane.deployers.local.rules import Timing
 from control_plane.deployers.local.settings import SupervisorSettings
 
-BACKLOG = 1024
 PORT_PATIENCE_SECONDS = 5.0
 """How long the port of a tenant may still be held by processes of a killed supervisor."""
 STARTS_AT_ONCE = max(2, os.cpu_count() or 2)
@@ -184,23 +184,13 @@ async def _listen(host: str, port: int) -> socket.socket:
     deadline = loop.time() + PORT_PATIENCE_SECONDS
     while True:
         try:
-            return _bind(host, port)
+            listening = listen(host, port) if port else listen_on_free(host)
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
-        if loop.time() > deadline:
-            return _bind(host, 0)
-        await asyncio.sleep(0.05)
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
-        listening.listen(BACKLOG)
-        listening.setblocking(False)
-    except BaseException:
-        listening.close()
-        raise
-    return listening
+            if loop.time() > deadline:
+                port = 0
+            await asyncio.sleep(0.05)
+        else:
+            listening.setblocking(False)
+            return listening
