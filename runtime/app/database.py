@@ -168,7 +168,7 @@ class Database:
         self._address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self.engine: AsyncEngine = create_async_engine(
             sqlalchemy_url(url),
-            async_creator=self._connect,
+            async_creator=self.connect,
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_timeout=10,
@@ -177,7 +177,8 @@ class Database:
             hide_parameters=True,
         )
 
-    async def _connect(self) -> asyncpg.Connection:
+    async def connect(self) -> asyncpg.Connection:
+        """A connection outside the pool, for what keeps one to itself (LISTEN). Raises DatabaseUnavailable."""
         try:
             return await asyncpg.connect(self._address, timeout=10, server_settings=SESSION_SETTINGS)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:

@@ -18,7 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.config import Settings, get_settings
-from app.core.plugins import books, service
+from app.core.plugins import books, restoring, service
+from app.core.plugins.backup import Backup, list_backups
 from app.core.plugins.doctor import examine
 from app.core.plugins.errors import PluginError
 from app.core.plugins.loader import core_version, discover_modules
@@ -26,7 +27,7 @@ from app.core.plugins.manifest_validator import Severity
 from app.core.plugins.operation_log import describe
 from app.core.plugins.processor import Processor
 from app.core.plugins.report import ProcessorReport
-from app.core.plugins.restoring import restore_backup
+from app.core.plugins.restoring import RestoreAnswer
 from app.core.runtime.revision import RevisionDocument
 from app.database import sqlalchemy_url
 from dentalpin_kit.logs import scrub
@@ -164,31 +165,39 @@ def doctor(as_json: Json = False) -> None:
 @app.command()
 def restore(
     name: Name,
-    backup: Annotated[str | None, typer.Option("--backup", help="Id of the backup; the newest one without it.")] = None,
+    backup: Annotated[str | None, typer.Option("--backup", help="The backup: its id or file; the newest one without it.")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace rows that are there; they are backed up first.")] = False,
+    show: Annotated[bool, typer.Option("--list", help="Only show the backups there are.")] = False,
     as_json: Json = False,
 ) -> None:
     """Bring back a module's rows from a backup; the module is installed afterwards."""
     settings = get_settings()
-    restored = _run(
-        lambda: restore_backup(
-            _owner_url(settings),
-            settings.storage,
-            name,
-            backup_id=backup,
-            replace=replace,
-            managed=settings.managed,
-            bindir=settings.pg_bindir,
-        ),
-        as_json,
-    )
-    summary = restored.backup.summary()
+    if show:
+        return _show_backups(list_backups(settings.storage, name), as_json)
+    answer = _run(lambda: _restore(settings, name, backup, replace), as_json)
     if as_json:
-        return _print({"data": summary, "requires_restart": True})
-    typer.echo(f"{summary['rows']} rows of {name} are back, from {summary['id']}.")
-    if restored.replaced is not None:
-        typer.echo(f"What was there before is in {restored.replaced.id}.")
-    typer.echo(RESTART_HINT)
+        return _print({"data": asdict(answer), "message": answer.message})
+    typer.echo(answer.message)
+    if answer.requires_restart:
+        typer.echo(RESTART_HINT)
+
+
+def _show_backups(backups: list[Backup], as_json: bool) -> None:
+    if as_json:
+        return _print({"data": [backup.summary() for backup in backups]})
+    for backup in backups:
+        manifest = backup.manifest
+        typer.echo(f"{backup.id}  {manifest.created_at:%Y-%m-%d %H:%M:%S} UTC  {manifest.version:<9}  {manifest.rows} rows")
+    if not backups:
+        typer.echo("There are no backups of this module here. One is made whenever a module is uninstalled.")
+
+
+async def _restore(settings: Settings, name: str, backup: str | None, replace: bool) -> RestoreAnswer:
+    revision = RevisionDocument.read(settings.revision_file) if settings.revision_file is not None else None
+    processor = Processor(
+        _owner_url(settings), settings.storage, generation=revision.generation if revision else None, bindir=settings.pg_bindir
+    )
+    return await restoring.restore(processor, name, file=backup, replace=replace, managed=settings.managed)
 
 
 def _schedule(work: Callable[[AsyncConnection], Coroutine[Any, Any, service.Scheduled]], as_json: bool) -> None:

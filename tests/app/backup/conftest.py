@@ -206,7 +206,9 @@ class Stock:
         """All that a restore must bring back, as text."""
         queries = {table: f'SELECT r::text FROM "{table}" r ORDER BY id' for table in TABLES}
         queries["sequences"] = "SELECT sequencename, last_value FROM pg_sequences ORDER BY 1"
-        queries["external ids"] = "SELECT xml_id, table_name, record_id, clinic_id, noupdate, created_at FROM core_external_id ORDER BY 1"
+        queries["external ids"] = (
+            "SELECT id, xml_id, table_name, record_id, clinic_id, noupdate, created_at FROM core_external_id ORDER BY 1"
+        )
         queries["constraints"] = (
             "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE contype <> 'n' ORDER BY 1, 2"
         )

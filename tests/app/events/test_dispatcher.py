@@ -30,11 +30,12 @@ async def running(clinic, on_wake=None) -> AsyncIterator[None]:
         dispatcher.on_wake = on_wake
     task = asyncio.create_task(dispatcher.run())
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             yield
     finally:
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 @pytest.fixture

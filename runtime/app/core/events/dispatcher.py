@@ -17,7 +17,7 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError
 
 from app.core.plugins.registry import ModuleRegistry
-from app.database import Database, commit, set_clinic
+from app.database import Database, DatabaseUnavailable, commit, set_clinic
 from dentalpin_kit.problems import DomainError
 
 from . import outbox
@@ -157,13 +157,11 @@ class Dispatcher:
 
     async def _listen(self) -> None:
         """Wake on NOTIFY by other processes, on a connection of its own; while there is none, polling goes on."""
-        engine = self._database.engine
-        _, options = engine.dialect.create_connect_args(engine.url)
         while True:
             try:
-                connection = await asyncpg.connect(**options, timeout=10)
-            except (OSError, TimeoutError, asyncpg.PostgresError):
-                await asyncio.sleep(POLL_INTERVAL.total_seconds())
+                connection = await self._database.connect()
+            except (DatabaseUnavailable, TimeoutError):
+                await asyncio.sleep(OUTAGE_PAUSE.total_seconds())
                 continue
             closed = asyncio.Event()
             connection.add_termination_listener(lambda _, closed=closed: closed.set())

@@ -99,11 +99,11 @@ def delay_after(attempts: int) -> timedelta:
 
 
 async def close_deliveries(conn: AsyncConnection | AsyncSession, module: str, reason: str) -> int:
-    """Close what is still to be delivered to a module that goes; part of the uninstall's transaction. Returns how many."""
+    """Close what a module that goes has not handled, given up or not; part of the uninstall's transaction. Returns how many."""
     closed = await conn.execute(
         text("""
             UPDATE core_event_delivery SET status = 'closed', last_error = :reason, finished_at = clock_timestamp()
-            WHERE module_name = :module AND status = 'pending' RETURNING id
+            WHERE module_name = :module AND status IN ('pending', 'dead') RETURNING id
         """),
         {"module": module, "reason": reason},
     )

@@ -71,13 +71,6 @@ core_table_owner: Final = sa.Table(
     sa.Column("revision", sa.String(120), nullable=False),
     sa.Column("created_at", _MOMENT, nullable=False, server_default=_NOW),
 )
-core_event_delivery: Final = sa.table(
-    "core_event_delivery",
-    sa.column("module_name", sa.String),
-    sa.column("status", sa.String),
-    sa.column("last_error", sa.Text),
-    sa.column("finished_at", _MOMENT),
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
+from app.core.events.outbox import close_deliveries
 from app.core.isolation import apply_policies
 from app.database import joined_unit
 
@@ -23,7 +24,7 @@ from . import backup, books, migrations, seeds
 from .base import BaseModule, ModuleContext
 from .errors import HookFailed, MigrationRefused, NotRemovable, StillReferenced
 from .loader import DiscoveredModule
-from .models import ModuleRecord, core_event_delivery, core_table_owner
+from .models import ModuleRecord, core_table_owner
 from .operation_log import OperationLog, describe
 from .ownership import Ownership
 from .references import still_referenced
@@ -80,7 +81,7 @@ async def install(workshop: Workshop, target: Target, attempt: int) -> bool:
             details.update(await _seed(connection, target))
         after_commit: list[Callable[[], object]] = []
         async with run.step("lifecycle"):
-            await _hook(connection, workshop, target, record, operation, after_commit)
+            await call_hook(connection, workshop, target, record, operation, after_commit)
         async with run.step("finalize"):
             await finalize_install(connection, workshop, target, record)
             await connection.commit()
@@ -124,10 +125,10 @@ async def uninstall(workshop: Workshop, name: str, found: DiscoveredModule | Non
             elif record.installed_at is None:
                 details["skipped"] = "its install never ended"
             else:
-                await _hook(connection, workshop, Target(found, found.manifest), record, "uninstall", after_commit)
+                await call_hook(connection, workshop, Target(found, found.manifest), record, "uninstall", after_commit)
         async with run.step("delete_data") as details:
             details["seeds"] = await seeds.forget_seeds(connection, name, own)
-            details["deliveries_closed"] = await _close_deliveries(connection, name)
+            details["deliveries_closed"] = await close_deliveries(connection, name, f"{name} was uninstalled")
         async with run.step("migrate_down") as details:
             details["revisions"] = await run.migrate(connection, plan, upgrade=False)
             details["dropped"] = sorted(own)
@@ -218,7 +219,7 @@ async def _seed(connection: AsyncConnection, target: Target) -> Mapping[str, int
     return (await loader.load(records, clinics)).details()
 
 
-async def _hook(
+async def call_hook(
     connection: AsyncConnection,
     workshop: Workshop,
     target: Target,
@@ -277,17 +278,6 @@ async def _refuse(connection: AsyncConnection, record: ModuleRecord, owners: Map
     references = await still_referenced(connection, record.name, owners)
     if references:
         raise StillReferenced(record.name, references)
-
-
-async def _close_deliveries(connection: AsyncConnection, name: str) -> int:
-    column = core_event_delivery.c
-    closed = await connection.execute(
-        sa.update(core_event_delivery)
-        .where(column.module_name == name, column.status.in_(("pending", "dead")))
-        .values(status="closed", last_error=f"{name} was uninstalled", finished_at=sa.func.now())
-        .returning(column.module_name)
-    )
-    return len(closed.all())
 
 
 async def _finalize_uninstall(connection: AsyncConnection, record: ModuleRecord) -> None:

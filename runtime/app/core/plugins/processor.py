@@ -105,6 +105,17 @@ class Processor:
                 return report
             await asyncio.sleep(POLL_SECONDS)
 
+    async def packages(self) -> Packages:
+        """Packages against books, both brought up to date as a run begins; nothing is installed. Only inside `locked`."""
+        assert self._books is not None
+        await retried("core", self._migrate_core)
+        packages = Packages(self.discovery, await books.read_records(self._books))
+        if not nothing_to_do(packages):
+            await self._read_revisions(packages)
+            await self._bring_up_to_date(packages)
+            packages = Packages(self.discovery, await books.read_records(self._books))
+        return packages
+
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[AsyncConnection]:
         settings = {"application_name": "dentalpin-processor", "jit": "off"}

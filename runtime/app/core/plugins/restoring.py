@@ -1,130 +1,191 @@
-"""Restoring a module's rows: the backup's own steps, with the processor's lock, migrations and books around them."""
+"""`dentalpin modules restore`: a backup's rows put back under the processor's lock, and the books that go with them.
 
-from collections.abc import Collection, Sequence
+What is loaded is as old as the backup; if the package is newer, the module is left `to_upgrade`, so that the next start seeds it and calls
+its `post_upgrade` with the backup's version, as after any upgrade.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import books
-from .backup import Restored, find_backup, restore_module
-from .backup.restore import Present
-from .errors import DependencyMissing, UnknownModule
-from .models import ModuleRecord
-from .operation import Run, Workshop, finalize_install
+from .backup import Backup, Present, Restored, RestoreRefused, find_backup, restore_module
+from .errors import DependencyMissing, ManagedElsewhere, UnknownModule
+from .manifest import version_key
+from .operation import Run, Workshop, call_hook, finalize_install
+from .pending import Packages
 from .processor import Processor
+from .retrying import retried
 from .revisions import OwnedRevision
-from .service import refuse_if_managed
-from .states import State, Trigger
+from .states import HAS_SCHEMA, State, Trigger
 from .target import Target
 
-_WAY: Final = {
-    State.UNINSTALLED: Trigger.INSTALL,
-    State.INSTALLED: Trigger.UPGRADE,
-    State.TO_REMOVE: Trigger.WITHDRAW,
-    State.DISABLED: Trigger.TOGGLE,
-}
-"""Towards a state from which finalize leads to installed."""
+_ADOPTED: Final = sa.text("""
+    SELECT document #>> '{platform,url}' AS platform,
+           EXISTS (SELECT FROM jsonb_array_elements(document -> 'modules') m WHERE m ->> 'name' = :module) AS wanted
+    FROM core_revision ORDER BY generation DESC LIMIT 1
+""")
 
 
 @dataclass(frozen=True, slots=True)
-class ModuleMigrations:
-    """One module's revisions, as `restore_module` asks for them."""
+class RestoreAnswer:
+    """What a restore did, for the CLI and the API."""
+
+    module: str
+    version: str
+    backup: Mapping[str, Any]
+    replaced: Mapping[str, Any] | None
+    """The backup of the rows that were there before."""
+    state: str
+    requires_restart: bool
+
+    @property
+    def message(self) -> str:
+        parts = [f"{self.module} {self.version} is restored from {self.backup['id']}: {self.backup['rows']} rows."]
+        if self.replaced is not None:
+            parts.append(f"The rows that were there are kept in {self.replaced['id']}.")
+        return " ".join(parts)
+
+
+async def restore(
+    processor: Processor, name: str, *, file: str | None = None, replace: bool = False, managed: bool = False
+) -> RestoreAnswer:
+    """Put the rows of a backup (the latest, or `file`) back and leave the module installed at its package's schema.
+
+    Stand-alone: also a module that is not installed; its install hook is called again. Managed: only one that the adopted revision contains
+    and that is installed, else ManagedElsewhere names the platform. Rows that are there are replaced only if `replace`, and are backed up
+    first. Raises UnknownModule, BackupNotFound, DependencyMissing, MigrationRefused, HookFailed or another BackupError; then nothing was
+    changed.
+    """
+    async with processor.locked():
+        packages = await processor.packages()
+        workshop = await processor.workshop()
+        await _check(workshop, packages, name, managed=managed)
+        backup = find_backup(processor.storage, name, file)
+        return await retried(name, lambda: _restore(workshop, packages, backup, replace))
+
+
+async def _check(workshop: Workshop, packages: Packages, name: str, *, managed: bool) -> None:
+    if name not in packages.records:
+        raise UnknownModule(name, packages.manifests)
+    if managed:
+        await _check_managed(workshop, name, packages.records[name].state)
+    obstacle = packages.obstacle(name, workshop.core_version)
+    if obstacle is not None:
+        raise obstacle
+    for need in packages.manifests[name].depends:
+        if need not in packages.records or packages.records[need].state not in HAS_SCHEMA:
+            raise DependencyMissing(name, need)
+
+
+async def _check_managed(workshop: Workshop, name: str, state: State) -> None:
+    async with workshop.transaction() as connection:
+        adopted = (await connection.execute(_ADOPTED, {"module": name})).one_or_none()
+    if adopted is None or not adopted.wanted:
+        raise ManagedElsewhere(None if adopted is None else adopted.platform)
+    if state not in HAS_SCHEMA:
+        raise RestoreRefused(f"{name} is {state}: the platform asks for it, and it is not installed yet. Restart, then restore it.")
+
+
+async def _restore(workshop: Workshop, packages: Packages, backup: Backup, replace: bool) -> RestoreAnswer:
+    name = backup.manifest.module
+    run = Run(workshop, name, "restore", 1)
+    target = Target(packages.discovery.modules[name], packages.manifests[name])
+    async with workshop.transaction() as connection:
+        record = await books.claim(connection, name)
+        if record is None or record.state is State.TO_REMOVE:
+            raise RestoreRefused(f"{name} is being removed. Let that end with a restart, or take it back, then restore it.")
+        async with run.step("restore") as details:
+            restored = await restore_module(
+                connection,
+                backup,
+                migrations=_ModuleMigrations(run),
+                owner_url=workshop.owner_url,
+                storage=workshop.storage,
+                core_version=workshop.core_version,
+                present=await _present(run, connection, record.version) if record.state in HAS_SCHEMA else None,
+                replace=replace,
+                bindir=workshop.bindir,
+            )
+            details.update(_details(restored))
+        after_commit: list[Callable[[], object]] = []
+        if record.state not in HAS_SCHEMA:
+            async with run.step("lifecycle"):
+                await call_hook(connection, workshop, target, record, "install", after_commit)
+        async with run.step("finalize"):
+            state = await _write_books(workshop, connection, target, backup.manifest.version)
+            await connection.commit()
+    for callback in after_commit:
+        callback()
+    return RestoreAnswer(
+        module=name,
+        version=backup.manifest.version,
+        backup=restored.backup.summary(),
+        replaced=restored.replaced.summary() if restored.replaced else None,
+        state=state,
+        requires_restart=state is not record.state,
+    )
+
+
+async def _present(run: Run, connection: AsyncConnection, version: str | None) -> Present:
+    applied = await run.applied(connection)
+    owners = await books.table_owners(connection)
+    return Present(
+        version=version or "0.0.0",
+        revisions=[revision.revision for revision in run.workshop.book.of(run.name) if revision.revision in applied],
+        tables=[table for table, owner in owners.items() if owner == run.name],
+    )
+
+
+def _details(restored: Restored) -> dict[str, Any]:
+    return {"backup": restored.backup.summary(), "replaced": restored.replaced.summary() if restored.replaced else None}
+
+
+async def _write_books(workshop: Workshop, connection: AsyncConnection, target: Target, version: str) -> State:
+    """The module is installed, and if its rows are of an older version, an upgrade from that version is due."""
+    record = await books.claim(connection, target.name)
+    assert record is not None
+    if record.state is State.UNINSTALLED:
+        await books.move(connection, record, Trigger.INSTALL)
+        record = await books.claim(connection, target.name)
+        assert record is not None
+    if record.state in {State.TO_INSTALL, State.TO_UPGRADE}:
+        await finalize_install(connection, workshop, target, record)
+        record = await books.claim(connection, target.name)
+        assert record is not None
+    if record.state is State.INSTALLED and version_key(version) < version_key(target.manifest.version):
+        return await books.move(connection, record, Trigger.UPGRADE, version=version, attempts=0)
+    return record.state
+
+
+@dataclass(frozen=True, slots=True)
+class _ModuleMigrations:
+    """One module's migrations inside the restore's transaction, with ownership and policies as at an install."""
 
     run: Run
 
     @property
-    def _own(self) -> Sequence[OwnedRevision]:
-        return self.run.workshop.book.of(self.run.name)
-
-    @property
-    def known(self) -> Collection[str]:
-        return {revision.revision for revision in self._own if revision.script is not None}
+    def known(self) -> frozenset[str]:
+        return frozenset(revision.revision for revision in self.run.workshop.book.of(self.run.name) if revision.script is not None)
 
     async def upgrade_to(self, conn: AsyncConnection, revisions: Sequence[str]) -> None:
-        plan = [revision for revision in await self.run.plan(conn) if revision.revision in set(revisions)]
-        await self.run.migrate(conn, plan)
+        await self._migrate(conn, [revision for revision in await self.run.plan(conn) if revision.revision in revisions])
 
     async def upgrade_to_head(self, conn: AsyncConnection) -> None:
-        await self.run.migrate(conn, await self.run.plan(conn))
+        await self._migrate(conn, await self.run.plan(conn))
 
     async def remove(self, conn: AsyncConnection) -> None:
         plan = self.run.workshop.book.downgrade_plan(self.run.name, await self.run.applied(conn))
         await self.run.migrate(conn, plan, upgrade=False)
 
-
-async def restore_backup(
-    owner_url: str,
-    storage: Path,
-    name: str,
-    *,
-    backup_id: str | None = None,
-    replace: bool = False,
-    managed: bool = False,
-    bindir: Path | None = None,
-) -> Restored:
-    """Bring a module's rows back and leave it installed at its package's version; all of it or nothing.
-
-    A process that serves the module waits for the locks and goes on. On a managed runtime the module must be installed: the platform
-    decides that. Raises UnknownModule, DependencyMissing, ManagedElsewhere, or what `restore_module` raises.
-    """
-    processor = Processor(owner_url, storage, bindir=bindir)
-    async with processor.locked():
-        await processor.run()
-        workshop = await processor.workshop()
-        async with workshop.log.step(name, "restore", "restore", 1) as details:
-            restored = await _restore(processor, workshop, name, backup_id, replace=replace, managed=managed)
-            details.update(restored.backup.summary())
-        return restored
-
-
-async def _restore(processor: Processor, workshop: Workshop, name: str, backup_id: str | None, *, replace: bool, managed: bool) -> Restored:
-    found = processor.discovery.get(name)
-    if found is None:
-        raise UnknownModule(name, processor.discovery.modules)
-    target = Target(found, found.manifest)
-    async with workshop.transaction() as connection:
-        records = await books.read_records(connection)
-        for need in target.manifest.depends:
-            if need not in records or records[need].state not in {State.INSTALLED, State.DISABLED}:
-                raise DependencyMissing(name, need)
-        record = await books.claim(connection, name)
-        if record is None:
-            raise UnknownModule(name, records)
-        if managed and record.state not in {State.INSTALLED, State.TO_UPGRADE, State.DISABLED}:
-            await refuse_if_managed(connection, managed=True)
-        run = Run(workshop, name, "restore", 1)
-        restored = await restore_module(
-            connection,
-            find_backup(workshop.storage, name, backup_id),
-            migrations=ModuleMigrations(run),
-            owner_url=workshop.owner_url,
-            storage=workshop.storage,
-            core_version=workshop.core_version,
-            present=await _present(connection, run, record),
-            replace=replace,
-            bindir=workshop.bindir,
-        )
-        await _note_installed(connection, workshop, target, record)
-        await connection.commit()
-    return restored
-
-
-async def _present(connection: AsyncConnection, run: Run, record: ModuleRecord) -> Present | None:
-    applied = await run.applied(connection)
-    revisions = [revision.revision for revision in run.workshop.book.of(run.name) if revision.revision in applied]
-    tables = [table for table, owner in (await books.table_owners(connection)).items() if owner == run.name]
-    if record.version is None and not revisions:
-        return None
-    return Present(record.version or "0.0.0", revisions, tables)
-
-
-async def _note_installed(connection: AsyncConnection, workshop: Workshop, target: Target, record: ModuleRecord) -> None:
-    """Whatever the module was, it is installed now: by way of the state that leads there."""
-    while record.state in _WAY:
-        await books.move(connection, record, _WAY[record.state])
-        claimed = await books.claim(connection, record.name)
-        assert claimed is not None
-        record = claimed
-    await finalize_install(connection, workshop, target, record)
+    async def _migrate(self, conn: AsyncConnection, plan: Sequence[OwnedRevision]) -> None:
+        alone = [revision.revision for revision in plan if revision.transaction == "none"]
+        if alone:
+            raise RestoreRefused(
+                f"Revision {', '.join(alone)} of {self.run.name} cannot run inside the restore's transaction. Nothing was changed. "
+                f"Install {self.run.name} first, then restore into it."
+            )
+        await self.run.migrate(conn, plan)

@@ -37,6 +37,7 @@ class SequenceState(_Value):
 class ExternalId(_Value):
     """A row of `core_external_id`, as text."""
 
+    id: str
     xml_id: str
     table_name: str
     record_id: str

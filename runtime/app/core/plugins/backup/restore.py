@@ -274,9 +274,9 @@ async def _set_external_ids(conn: AsyncConnection, module: str, external_ids: Se
     for external in external_ids:
         await conn.execute(
             text("""
-                INSERT INTO core_external_id (module_name, xml_id, table_name, record_id, clinic_id, noupdate, created_at)
-                VALUES (:module, :xml_id, :table_name, CAST(CAST(:record_id AS text) AS uuid), CAST(CAST(:clinic_id AS text) AS uuid),
-                        :noupdate, CAST(CAST(:created_at AS text) AS timestamptz))
+                INSERT INTO core_external_id (id, module_name, xml_id, table_name, record_id, clinic_id, noupdate, created_at)
+                VALUES (CAST(CAST(:id AS text) AS uuid), :module, :xml_id, :table_name, CAST(CAST(:record_id AS text) AS uuid),
+                        CAST(CAST(:clinic_id AS text) AS uuid), :noupdate, CAST(CAST(:created_at AS text) AS timestamptz))
             """),
             {"module": module, **external.model_dump()},
         )

@@ -114,7 +114,7 @@ async def sequences(conn: AsyncConnection, tables: Iterable[Table]) -> list[Sequ
 async def external_ids(conn: AsyncConnection, module: str) -> list[ExternalId]:
     rows = await conn.execute(
         text("""
-            SELECT xml_id, table_name, record_id::text, clinic_id::text, noupdate, to_jsonb(created_at)#>>'{}' AS created_at
+            SELECT id::text, xml_id, table_name, record_id::text, clinic_id::text, noupdate, to_jsonb(created_at)#>>'{}' AS created_at
             FROM core_external_id WHERE module_name = :module ORDER BY xml_id, clinic_id NULLS FIRST
         """),
         {"module": module},
