@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import database
 from app.core.runtime import process
+from dentalpin_kit.problems import TemporaryError
 
 logger = logging.getLogger(__name__)
 router = APIRouter(prefix="/health", tags=["health"], include_in_schema=False)
@@ -48,6 +49,6 @@ async def _installed() -> frozenset[str] | None:
     try:
         async with asyncio.timeout(_TIMEOUT), database.current().engine.connect() as connection:
             return frozenset((await connection.execute(_STATES)).scalars())
-    except (OSError, TimeoutError, SQLAlchemyError, database.NoUnitOfWork) as error:
+    except (OSError, TimeoutError, SQLAlchemyError, TemporaryError, database.NoUnitOfWork) as error:
         logger.warning("readiness: the database does not answer (%s)", type(error).__name__)
         return None

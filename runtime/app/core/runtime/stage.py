@@ -33,6 +33,7 @@ from app.core.runtime.process import ServingProcess
 from app.core.runtime.server import RuntimeServer
 from app.core.runtime.sockets import control_socket, public_socket
 from app.core.runtime.status import StatusChannel
+from dentalpin_kit.problems import TemporaryError
 
 logger = logging.getLogger(__name__)
 
@@ -203,7 +204,7 @@ class ServingStage:
     async def _wake_at(self) -> str | None:
         try:
             due = await self._next_due()
-        except (OSError, SQLAlchemyError):
+        except (OSError, SQLAlchemyError, TemporaryError):
             # Not knowing, it is woken at once and asks again.
             logger.exception("the next due delivery cannot be read")
             due = datetime.now(UTC)
