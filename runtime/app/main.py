@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 
 from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
 from app.config import Settings
-from app.core import errors
+from app.core import errors, openapi
 from app.core.auth.passwords import Passwords
 from app.core.auth.platform_router import router as platform_router
 from app.core.auth.router import router as auth_router
@@ -76,6 +77,7 @@ def create_app(
     app.state.error_page = error_page
     app.state.auth = AuthState(AccessTokens(secret.get_secret_value()), secure, passwords or Passwords())
     errors.install(app)
+    app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]  # the documented way to change the document
     for router in (auth_router, clinics_router, platform_router):
         app.include_router(router, prefix=API)
     for router in routers:

@@ -2,7 +2,7 @@
 
 from typing import Generic, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 T = TypeVar("T")
 
@@ -25,6 +25,10 @@ class PaginatedApiResponse(BaseModel, Generic[T]):
 
 
 class ErrorItem(BaseModel):
+    """`code` is stable; what else there is (`field`, `clinics` …) belongs to the code."""
+
+    model_config = ConfigDict(extra="allow")
+
     code: str
 
 

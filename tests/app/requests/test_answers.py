@@ -72,6 +72,18 @@ async def test_the_openapi_document_lists_core_and_module_routes(client):
     document = (await client.get("/api/v1/openapi.json")).json()
     assert {"/api/v1/auth/login", "/api/v1/clinics", "/api/v1/shelf/notes"} <= set(document["paths"])
     assert "/welcome" not in document["paths"]
+    assert set(document["components"]["schemas"]["HTTPValidationError"]["properties"]) == {"data", "message", "errors"}
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+
+
+async def test_a_body_too_large_to_hold_is_refused_before_anybody_signs_in(client):
+    async def endless():
+        for _ in range(40):
+            yield b" " * 1024 * 1024
+
+    answer = await client.post("/api/v1/auth/login", content=endless(), headers={"Content-Type": "application/json"})
+    assert answer.status_code == 413
+    assert answer.json()["errors"] == [{"code": "too_large"}]
 
 
 async def test_two_tenants_have_cookies_of_different_names(clinic_app):

@@ -7,6 +7,7 @@ that fails becomes the answer.
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core import errors
@@ -15,6 +16,8 @@ from app.database import Database, DatabaseUnavailable, UnitOfWork, commit, roll
 
 REPLAYABLE_BODY = 1024 * 1024
 """Bytes of a request's body that are kept to run it a second time."""
+LONGEST_BODY = 32 * 1024 * 1024
+"""Bytes of the longest body read: it is held in memory, before anybody is asked who they are."""
 
 
 class AnswerCutOff(RuntimeError):
@@ -125,10 +128,14 @@ class _Replay:
             self._position += 1
             return self._kept[self._position - 1]
         message = await self._receive()
-        if message["type"] == "http.request" and self._size <= REPLAYABLE_BODY:
+        if message["type"] == "http.request":
             self._size += len(message.get("body", b""))
-            self._kept.append(message)
-            self._position += 1
+            if self._size > LONGEST_BODY:
+                # Raised where the application reads the body, which answers it.
+                raise HTTPException(413, f"This is larger than {LONGEST_BODY // 1024**2} MiB; send it in smaller parts.")
+            if self._size <= REPLAYABLE_BODY:
+                self._kept.append(message)
+                self._position += 1
         return message
 
     def rewind(self) -> bool:
