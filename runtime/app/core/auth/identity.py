@@ -1,9 +1,10 @@
 """Who is asking: one statement that reads the person, the session's state and every clinic they work in."""
 
 from dataclasses import dataclass
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, exists, func, select
+from sqlalchemy import Select, and_, bindparam, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.clinics.models import Clinic
@@ -82,24 +83,30 @@ _CLINIC_COLUMNS = (
 )
 
 
-async def identify(session: AsyncSession, claims: Claims) -> Identity:
-    """The person a token of ours names. Raises SessionEnded if they were disabled or the session was signed out."""
+def _who() -> Select[Any]:
     live = exists().where(
-        RefreshToken.family_id == claims.session_id, RefreshToken.revoked_at.is_(None), RefreshToken.expires_at > func.now()
+        RefreshToken.family_id == bindparam("session_id"), RefreshToken.revoked_at.is_(None), RefreshToken.expires_at > func.now()
     )
     memberships = (
         select(Membership.user_id, Membership.role, *_CLINIC_COLUMNS)
         .join(Clinic, and_(Clinic.id == Membership.clinic_id, Clinic.status == "active"))
         .subquery()
     )
-    rows = (
-        await session.execute(
-            select(User.id, User.email, User.full_name, User.is_owner, memberships)
-            .outerjoin(memberships, memberships.c.user_id == User.id)
-            .where(User.id == claims.user_id, User.status == "active", live)
-            .order_by(memberships.c.name, memberships.c.id)
-        )
-    ).all()
+    return (
+        select(User.id, User.email, User.full_name, User.is_owner, memberships)
+        .outerjoin(memberships, memberships.c.user_id == User.id)
+        .where(User.id == bindparam("user_id"), User.status == "active", live)
+        .order_by(memberships.c.name, memberships.c.id)
+    )
+
+
+_WHO: Final = _who()
+"""Built once: composing it takes longer than running it, and every request runs it."""
+
+
+async def identify(session: AsyncSession, claims: Claims) -> Identity:
+    """The person a token of ours names. Raises SessionEnded if they were disabled or the session was signed out."""
+    rows = (await session.execute(_WHO, {"user_id": claims.user_id, "session_id": claims.session_id})).all()
     if not rows:
         raise SessionEnded
     return Identity(
