@@ -1,0 +1,96 @@
+"""The two sides have models of their own; what one writes the other reads. Only a test may import both."""
+
+import json
+from datetime import UTC, date, datetime
+from uuid import uuid4
+
+from app.core.runtime import attestation as runtime_attestation
+from app.core.runtime.revision import RevisionDocument
+from control_plane.compliance.requirements import Status
+from control_plane.deployers.base import Attestation
+from control_plane.revisions.document import (
+    ClinicPart,
+    CompliancePart,
+    ModulePart,
+    ObligationPart,
+    OwnerPart,
+    PlatformPart,
+    ReasonPart,
+    ReleasePart,
+    RevisionContent,
+    TenantPart,
+)
+from control_plane.revisions.planner import ReasonKind
+from dentalpin_kit.tokens import SigningKey
+
+
+def platform_revision():
+    reasons = [ReasonPart(kind=kind, by=["agenda"], text="Because Peña says so.") for kind in ReasonKind]
+    return RevisionContent(
+        schema=1,
+        generation=3,
+        tenant=TenantPart(id=uuid4(), slug="clinica-peña", name="Clínica Peña"),
+        release=ReleasePart(id="sha256:" + "0" * 64, core_version="1.0.0"),
+        modules=[ModulePart(name=f"module_{number}", version="1.0.0", reason=reason) for number, reason in enumerate(reasons)],
+        clinic=ClinicPart(
+            name="Clínica Peña",
+            country="ES",
+            territory="ES-PV",
+            timezone="Europe/Madrid",
+            currency="EUR",
+            locale="es-ES",
+            legal_form=None,
+            tax_id=None,
+        ),
+        owner=OwnerPart(email="ana@example.com"),
+        compliance=CompliancePart(
+            country="ES",
+            territory="ES-PV",
+            on=date(2027, 1, 1),
+            obligations=[
+                ObligationPart(
+                    id="es-verifactu", title="VERI*FACTU", status=status.value, why="", source="", since=None, met=False, fulfilled_by=None
+                )
+                for status in Status
+            ],
+            packs={"es": "sha256:1"},
+        ),
+        platform=PlatformPart(url="http://127.0.0.1:8400", public_key=SigningKey.generate().public),
+    )
+
+
+def test_a_runtime_reads_what_the_platform_seals(tmp_path):
+    content = platform_revision()
+    file = tmp_path / "revision.json"
+    file.write_text(json.dumps(content.sealed(), indent=2))
+
+    revision = RevisionDocument.read(file)
+
+    assert revision.digests.identity == content.identity
+    assert revision.digests.effect == content.effect
+    assert [module.name for module in revision.modules] == [module.name for module in content.modules]
+
+
+def test_the_platform_reads_what_a_runtime_attests():
+    sent = runtime_attestation.Attestation(
+        schema=1,
+        tenant_id=str(uuid4()),
+        generation=3,
+        identity="sha256:1",
+        effect="sha256:2",
+        core_version="1.0.0",
+        release_id="sha256:3",
+        healthy=True,
+        pid=7,
+        started_at=datetime(2026, 11, 21, tzinfo=UTC),
+        modules=[runtime_attestation.AttestedModule(name="a", version="1.0.0", state="installed", heads=["a_1"], mounted=True, error=None)],
+        as_asked=False,
+        not_as_asked=[runtime_attestation.NotAsAsked(name="b", reason="it is to_install")],
+        operations=[],
+        owner_claimed=True,
+        mode="normal",
+    ).model_dump(mode="json", by_alias=True)
+
+    read = Attestation.model_validate(sent)
+
+    assert read.model_dump(mode="json") == {name: value for name, value in sent.items() if name != "schema"}
