@@ -1,0 +1,175 @@
+"""`dentalpin modules …` at the door: what is printed, and with which exit status."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from app.cli.modules import app
+from app.config import get_settings
+from app.core.plugins import loader
+from tests.support.packages import drop, table
+from tests.support.postgres import in_fresh_loop
+
+
+@pytest.fixture
+def modules(runtime, site, monkeypatch):
+    """Runs one command over the test's packages and database."""
+    monkeypatch.setenv("OWNER_DATABASE_URL", runtime.database.owner_url)
+    monkeypatch.setenv("DENTALPIN_STORAGE", str(runtime.storage))
+    monkeypatch.setenv("PG_BINDIR", str(runtime.database.bindir))
+    get_settings.cache_clear()
+    everything = loader.discover_modules
+
+    def discover(path=None):
+        return everything([str(place) for place in site._sites]) if path is None else everything(path)
+
+    for module in ("app.cli.modules", "app.core.plugins.processor", "app.core.plugins.loader"):
+        monkeypatch.setattr(f"{module}.discover_modules", discover)
+
+    def run(*arguments):
+        outcome = []
+
+        async def call():
+            import asyncio
+
+            outcome.append(await asyncio.to_thread(CliRunner().invoke, app, list(arguments)))
+
+        in_fresh_loop(call)
+        return outcome[0]
+
+    yield run
+    get_settings.cache_clear()
+
+
+@pytest.fixture
+def packages(site):
+    site.add("base").with_table("base_items")
+    site.add("stock", depends=["base"]).revision(
+        "stock_0001", table("stock_items", 'sa.Column("base", sa.Uuid, sa.ForeignKey("base_items.id"))'), downgrade=[drop("stock_items")]
+    )
+
+
+def test_a_module_is_installed_with_its_chain_and_removed_again(modules, packages):
+    assert modules("process").exit_code == 0
+    assert "uninstalled" in modules("list").output
+
+    scheduled = modules("install", "stock")
+    assert scheduled.exit_code == 0
+    assert "install scheduled: base, stock" in scheduled.output
+    assert "Restart required" in scheduled.output
+    assert "stock is to_install" in modules("status").output
+    assert modules("process").exit_code == 0
+    assert json.loads(modules("info", "stock", "--json").stdout)["data"]["state"] == "installed"
+
+    refused = modules("uninstall", "base")
+    assert refused.exit_code == 1
+    assert "base is needed by stock" in refused.stderr
+    assert modules("uninstall", "stock").exit_code == 0
+    assert modules("process", "--removals").exit_code == 0
+    assert json.loads(modules("info", "stock", "--json").stdout)["data"]["state"] == "uninstalled"
+
+
+def test_an_unknown_module_is_named_with_those_that_are_known(modules, packages):
+    modules("process")
+
+    answer = modules("install", "nowhere", "--json")
+
+    assert answer.exit_code == 4
+    document = json.loads(answer.stdout)
+    assert document["errors"] == [{"code": "module_unknown"}]
+    assert "base, stock" in document["message"]
+
+
+def test_an_install_is_withdrawn_before_it_happened(modules, packages):
+    modules("process")
+    modules("install", "base")
+
+    assert modules("uninstall", "base").exit_code == 0
+    assert "Nothing is pending" in modules("status").output
+
+
+def test_a_module_that_is_not_as_asked_shows_in_the_exit_status(modules, site):
+    site.add("bad").revision("bad_0001", 'raise RuntimeError("no disk")')
+    modules("process")
+    modules("install", "bad")
+
+    answer = modules("process")
+
+    assert answer.exit_code == 3
+    assert "no disk" in answer.output
+    assert modules("status").exit_code == 3
+    assert modules("doctor").exit_code == 1
+
+
+def test_doctor_has_no_issue_with_a_sound_module(modules, packages):
+    modules("process")
+    modules("install", "stock")
+    modules("process")
+
+    answer = modules("doctor")
+
+    assert (answer.exit_code, answer.output.strip()) == (0, "No issues.")
+
+
+def test_upgrading_what_is_up_to_date_is_refused(modules, packages):
+    modules("process")
+    modules("install", "base")
+    modules("process")
+
+    assert modules("upgrade", "base").exit_code == 1
+
+
+def test_rows_come_back_from_the_backup(modules, packages, runtime):
+    import asyncpg
+
+    async def sql(query):
+        connection = await asyncpg.connect(runtime.database.owner_url)
+        rows = await connection.fetch(query)
+        await connection.close()
+        return [tuple(row) for row in rows]
+
+    def query(text):
+        found = []
+
+        async def fetch():
+            found.append(await sql(text))
+
+        in_fresh_loop(fetch)
+        return found[0]
+
+    modules("process")
+    modules("install", "stock")
+    modules("process")
+    query("INSERT INTO clinics (name, country, timezone, currency, locale) VALUES ('Sol', 'ES', 'Europe/Madrid', 'EUR', 'es-ES')")
+    query("INSERT INTO stock_items (clinic_id) SELECT id FROM clinics")
+    before = query("SELECT * FROM stock_items")
+    modules("uninstall", "stock")
+    assert modules("process", "--removals").exit_code == 0
+
+    answer = modules("restore", "stock")
+
+    assert answer.exit_code == 0, answer.output
+    assert query("SELECT * FROM stock_items") == before
+    assert query("SELECT state, version FROM core_module WHERE name = 'stock'") == [("installed", "1.0.0")]
+
+
+def test_a_managed_runtime_refuses_with_the_platforms_address(modules, packages, runtime):
+    modules("process")
+
+    async def adopt():
+        import asyncpg
+
+        connection = await asyncpg.connect(runtime.database.owner_url)
+        document = {"modules": [], "compliance": {"obligations": []}, "platform": {"url": "https://platform.example"}}
+        await connection.execute(
+            "INSERT INTO core_revision (generation, identity, effect, document) VALUES (1, 'a', 'b', $1)", json.dumps(document)
+        )
+        await connection.close()
+
+    in_fresh_loop(adopt)
+
+    for command in ("install", "uninstall", "upgrade"):
+        answer = modules(command, "base")
+        assert answer.exit_code == 1
+        assert "https://platform.example" in answer.stderr

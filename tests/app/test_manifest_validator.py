@@ -1,0 +1,95 @@
+"""Each issue code, from the smallest manifest that shows it."""
+
+import pytest
+
+from app.core.plugins.manifest import Manifest
+from app.core.plugins.manifest_validator import RevisionFacts, validate_module, validate_set
+from tests.support.packages import site
+
+__all__ = ["site"]
+
+
+def codes(issues):
+    return {issue.code for issue in issues}
+
+
+def issues_of(site, *, body="", **manifest):
+    site.add("stock", body=body, **manifest)
+    return validate_module(site.discovered("stock"), core_version="1.0.0")
+
+
+PERMISSIONS = "def get_permissions(self):\n    return ['items.read']\n"
+
+
+def test_a_sound_module_has_no_issue(site):
+    navigation = [{"label": "nav.stock", "to": "/stock", "permission": "stock.items.read"}]
+    found = issues_of(
+        site, body=PERMISSIONS, role_permissions={"admin": ["*"], "dentist": ["items.*"]}, frontend={"navigation": navigation}
+    )
+
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("manifest", "code"),
+    [
+        ({"role_permissions": {"pirate": ["*"]}}, "ROLE_UNKNOWN"),
+        ({"role_permissions": {"admin": ["items.burn"]}}, "PERMISSION_UNKNOWN"),
+        ({"frontend": {"navigation": [{"label": "x", "to": "/x", "permission": "items.read"}]}}, "NAV_PERMISSION_NOT_NAMESPACED"),
+        ({"frontend": {"navigation": [{"label": "x", "to": "/x", "permission": "stock.items.burn"}]}}, "NAV_PERMISSION_UNKNOWN"),
+        ({"frontend": {"layer_path": "frontend"}}, "LAYER_MISSING"),
+        ({"data_files": ["data/none.yaml"]}, "DATA_FILE_MISSING"),
+        ({"min_core_version": "2.0.0"}, "CORE_TOO_OLD"),
+        ({"category": "official"}, "NOT_OFFICIAL"),
+        ({"depends": 3}, "FIELD_INVALID"),
+        ({"dependz": []}, "FIELD_UNKNOWN"),
+    ],
+)
+def test_each_mistake_in_a_manifest_has_its_code(site, manifest, code):
+    assert code in codes(issues_of(site, body=PERMISSIONS, **manifest))
+
+
+@pytest.mark.parametrize(("permission", "code"), [("a.b.c", "PERMISSION_INVALID"), ("stock.items", "PERMISSION_NAMESPACED")])
+def test_permissions_are_local_names(site, permission, code):
+    assert codes(issues_of(site, body=f"def get_permissions(self):\n    return [{permission!r}]\n")) == {code}
+
+
+def test_models_without_a_branch_are_an_error(site):
+    assert codes(issues_of(site, body="def get_models(self):\n    return [object]\n")) == {"TABLES_WITHOUT_BRANCH"}
+
+
+def manifests(**depends):
+    return {name: Manifest(name=name, version="1.0.0", depends=tuple(needs), removable=True) for name, needs in depends.items()}
+
+
+def test_unknown_dependencies_and_cycles_are_found():
+    found = validate_set(manifests(a=["nowhere"], b=["c"], c=["b"]))
+
+    assert {(issue.code, issue.module) for issue in found} == {
+        ("DEPENDENCY_UNKNOWN", "a"),
+        ("DEPENDENCY_CYCLE", "b"),
+        ("DEPENDENCY_CYCLE", "c"),
+    }
+
+
+CORE = RevisionFacts("0001", "core", (), (), ())
+
+
+def test_a_revision_that_follows_a_removable_modules_branch_is_refused():
+    own = RevisionFacts("a_0001", "a", ("0001",), (), ("a",))
+    guest = RevisionFacts("b_0001", "b", ("a_0001",), (), ("b",))
+
+    found = validate_set(manifests(a=[], b=["a"]), [CORE, own, guest])
+
+    assert codes(found) == {"REMOVABLE_BRANCH_NOT_ISOLATED", "BRANCH_NOT_OWN"}
+
+
+def test_depending_on_a_revision_is_not_following_it():
+    own = RevisionFacts("a_0001", "a", ("0001",), (), ("a",))
+    guest = RevisionFacts("b_0001", "b", ("0001",), ("a_0001",), ("b",))
+
+    assert validate_set(manifests(a=[], b=["a"]), [CORE, own, guest]) == []
+
+
+def test_a_branch_carries_its_modules_name():
+    assert codes(validate_set(manifests(a=[]), [CORE, RevisionFacts("a_0001", "a", ("0001",), (), ())])) == {"BRANCH_LABEL_MISSING"}
