@@ -18,6 +18,7 @@ _FIELD_OF: Final = {
     "unknown_territory": "territory",
     "slug_taken": "slug",
     "invalid_slug": "slug",
+    "too_many": "email",
     "unknown_module": "modules",
     "module_not_installable": "modules",
     "module_forbidden": "modules",

@@ -19,5 +19,4 @@ class Signup(Base):
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenant.id"), index=True)
     fingerprint: Mapped[str] = mapped_column(String(80))
     """Digest of what the form said, so that sending another text with the same token is noticed."""
-    language: Mapped[str] = mapped_column(String(2))
     created_at: Mapped[datetime] = mapped_column(index=True)

@@ -28,7 +28,6 @@ class Standing(StrEnum):
     NEEDED = "needed"
     LAW = "law"
     FORBIDDEN = "forbidden"
-    UNAVAILABLE = "unavailable"
 
 
 @dataclass(frozen=True)
@@ -114,9 +113,13 @@ def make_offer(form: SignupForm, catalogue: Catalogue, packs: Packs, prices: Pri
         if requirements
         else None
     )
-    chosen = [name for name in form.modules if name in usable and not (law and name in law.forbidden)]
+    chosen = [
+        name
+        for name in form.modules
+        if name in usable and not (law and name in law.forbidden) and not _is_foreign(usable[name], jurisdiction)
+    ]
     return Offer(
-        modules=tuple(_offered(chosen, catalogue, requirements, law, prices, problems)),
+        modules=tuple(_offered(chosen, catalogue, jurisdiction, requirements, law, prices, problems)),
         jurisdiction=jurisdiction,
         territories=tuple(packs.jurisdiction(jurisdiction.country, id_) for id_ in packs.territories(jurisdiction.country))
         if jurisdiction
@@ -152,6 +155,7 @@ def _requirements(
 def _offered(
     chosen: list[str],
     catalogue: Catalogue,
+    jurisdiction: Jurisdiction | None,
     requirements: Requirements | None,
     law: Match | None,
     prices: PriceList,
@@ -167,13 +171,13 @@ def _offered(
     else:
         included = _with_dependencies(chosen, catalogue)
     offered = []
-    for name, module in catalogue.modules.items():
+    for name, module in usable.items():
+        if name not in included and _is_foreign(module, jurisdiction):
+            continue
         needed_by = tuple(other for other in sorted(included) if name in catalogue.modules[other].depends)
         findings: tuple[Finding, ...] = ()
         if law and name in law.forbidden:
             standing, findings = Standing.FORBIDDEN, (law.forbidden[name],)
-        elif name not in usable:
-            standing = Standing.UNAVAILABLE
         elif law and name in law.required:
             standing, findings = Standing.LAW, law.required[name]
         elif needed_by:
@@ -181,7 +185,12 @@ def _offered(
         else:
             standing = Standing.CHOSEN if name in included else Standing.FREE
         offered.append(OfferedModule(module, prices.of(name), standing, findings, needed_by))
-    return sorted(offered, key=lambda one: (one.standing is Standing.UNAVAILABLE, one.module.name))
+    return offered
+
+
+def _is_foreign(module: CatalogueModule, jurisdiction: Jurisdiction | None) -> bool:
+    """Whether a module is there for the law of other countries only."""
+    return jurisdiction is not None and bool(module.fulfils) and not any(one in jurisdiction.obligations for one in module.fulfils)
 
 
 def _with_dependencies(chosen: list[str], catalogue: Catalogue) -> set[str]:

@@ -1,5 +1,6 @@
 """The addresses of sign-up: `/` and `/signup`, the live parts of the form, and each clinic's progress page."""
 
+from dataclasses import replace
 from typing import Annotated, Final
 
 from fastapi import APIRouter, FastAPI, Path, Request
@@ -22,6 +23,8 @@ from control_plane.signup.offer import Offer, make_offer
 from control_plane.signup.rendering import HEADERS, STATIC, render
 from control_plane.signup.stages import shown
 from control_plane.signup.texts import Speech
+from control_plane.tenants import slugs
+from control_plane.tenants.errors import InvalidSlug
 from control_plane.tenants.schemas import InvitationRequest
 
 router = APIRouter(prefix="/signup", include_in_schema=False)
@@ -68,7 +71,8 @@ def page(
     offer = make_offer(form, catalogue, platform.packs, platform.prices, platform.clock)
     if errors:
         # One round of corrections, not one for each mistake.
-        for problem in offer.problems:
+        slug = [InvalidSlug(form.slug, why, "")] if form.slug and (why := slugs.why_invalid(form.slug)) else []
+        for problem in (*offer.problems, *slug):
             errors = explain(problem, form, say, offer) | errors
         errors = dict(sorted(errors.items(), key=lambda item: ORDER.index(item[0]) if item[0] in ORDER else len(ORDER)))
     names = {code: say.of(platform.packs.jurisdiction(code).name) for code in platform.packs.countries}
@@ -143,13 +147,13 @@ async def send_form(request: Request, platform: ThisPlatform) -> Response:
         if "update" in data:
             return page(platform, say, _asked_here(form, platform), catalogue, {})
         async with platform.database.transaction() as session:
-            await service.sign_up(session, platform, form, language=say.language)
+            await service.sign_up(session, platform, form)
     except NoRelease:
         return starting(say)
     except ValidationError as error:
         return page(platform, say, form, catalogue, explain_faults(error, form, say))
     except FormReused as error:
-        again = SignupForm(**{**form.__dict__, "token": new_token()})
+        again = replace(form, token=new_token())
         return page(platform, say, again, catalogue, {"": say("error.reused", clinic=error.context["clinic"])}, earlier=form.token)
     except DomainError as error:
         offer = make_offer(form, catalogue, platform.packs, platform.prices, platform.clock)

@@ -1,6 +1,8 @@
 """Templates of the sign-up pages, and the headers that keep them to what they are."""
 
+import hashlib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -98,6 +100,12 @@ def _desired_reason(module: ModulePart, say: Speech) -> str:
     return say("progress.chosen" if module.reason.kind is ReasonKind.CHOSEN else "progress.law")
 
 
+@cache
+def _file(name: str) -> str:
+    """The address of one of our files, with its digest: a browser keeps it until it is another one."""
+    return f"/signup/static/{name}?v={hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -114,6 +122,7 @@ def _environment() -> Environment:
         "desired_title": _desired_title,
         "desired_reason": _desired_reason,
     }
+    environment.globals["file"] = _file
     return environment
 
 

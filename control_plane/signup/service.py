@@ -2,10 +2,10 @@
 
 import hashlib
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.access.actors import Actor
@@ -15,14 +15,19 @@ from control_plane.operations.models import Operation
 from control_plane.platform import Platform
 from control_plane.revisions import service as revisions
 from control_plane.revisions.document import RevisionContent, parse
-from control_plane.signup.errors import FormReused, PageUnknown
+from control_plane.signup.errors import FormReused, PageUnknown, TooBusy, TooMany
 from control_plane.signup.forms import SignupForm
 from control_plane.signup.models import Signup
 from control_plane.tenants import service as tenants
 from control_plane.tenants.models import ObservedTenant, Tenant
+from control_plane.tenants.states import TenantState
 
 KEPT: Final = timedelta(days=14)
 """How long a progress page exists: an invitation and its renewal fit in."""
+AT_ONCE: Final = 20
+"""Clinics from this page that may be on their way together; everybody can reach it, and each takes a database and a process."""
+A_DAY: Final = 5
+"""Clinics one e-mail address may open within a day."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +45,11 @@ def _hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-async def sign_up(session: AsyncSession, platform: Platform, form: SignupForm, *, language: str) -> None:
+async def sign_up(session: AsyncSession, platform: Platform, form: SignupForm) -> None:
     """Open the clinic a form describes. Sending the same form again changes nothing.
 
-    Raises FormReused when the form opened a clinic and says something else now, ValidationError, and what tenants.create raises.
+    Raises FormReused when the form opened a clinic and says something else now, ValidationError, TooBusy, TooMany, and what
+    tenants.create raises.
     """
     # A second click waits here for the first one's transaction and then finds its clinic.
     lock = int.from_bytes(hashlib.sha256(form.token.encode()).digest()[:8], "big", signed=True)
@@ -56,10 +62,21 @@ async def sign_up(session: AsyncSession, platform: Platform, form: SignupForm, *
         return
     new = form.request()
     now = platform.clock.now()
+    await _refuse_flood(session, str(new.owner_email), at=now)
     started = await tenants.create(session, platform, new, actor=Actor.signup(str(new.owner_email)))
-    row = Signup(token_hash=_hash(form.token), tenant_id=started.tenant.id, fingerprint=form.fingerprint, language=language, created_at=now)
+    row = Signup(token_hash=_hash(form.token), tenant_id=started.tenant.id, fingerprint=form.fingerprint, created_at=now)
     session.add(row)
     await session.execute(delete(Signup).where(Signup.created_at < now - KEPT))
+
+
+async def _refuse_flood(session: AsyncSession, email: str, *, at: datetime) -> None:
+    """Operators' own requests are not counted. Raises TooBusy, TooMany."""
+    from_here = select(func.count()).select_from(Signup).join(Tenant, Tenant.id == Signup.tenant_id)
+    if (await session.scalar(from_here.where(Tenant.state == TenantState.PROVISIONING)) or 0) >= AT_ONCE:
+        raise TooBusy
+    today = from_here.where(Tenant.owner_email == email, Signup.created_at > at - timedelta(days=1))
+    if (await session.scalar(today) or 0) >= A_DAY:
+        raise TooMany(email)
 
 
 async def tenant_of(session: AsyncSession, platform: Platform, token: str, *, lock: bool = False) -> Tenant:

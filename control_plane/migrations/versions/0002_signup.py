@@ -19,7 +19,6 @@ def upgrade() -> None:
         sa.Column("token_hash", sa.String(length=64), nullable=False),
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("fingerprint", sa.String(length=80), nullable=False),
-        sa.Column("language", sa.String(length=2), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name="fk_signup_tenant_id_tenant"),
         sa.PrimaryKeyConstraint("token_hash", name="pk_signup"),

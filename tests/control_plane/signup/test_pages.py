@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from control_plane.operations.models import Operation
+from control_plane.signup import service
 from control_plane.signup.models import Signup
 from control_plane.tenants.models import Tenant
 from tests.support.platform import MODULES, api_of
@@ -151,8 +152,9 @@ async def test_an_answer_left_over_from_another_country_is_said_and_gone_with_th
 
 
 async def test_all_mistakes_are_said_at_once(client):
-    response = await send(client, email="ana-sol", tax_id="B12345675")
+    response = await send(client, email="ana-sol", tax_id="B12345675", slug="admin")
     assert 'id="email-error"' in response.text
+    assert 'id="slug-error"' in response.text
     assert 'id="tax_id-error"' in response.text
 
 
@@ -162,6 +164,16 @@ async def test_a_taken_short_name_is_said_at_its_field(client, platform):
     assert response.status_code == 422
     assert "Another clinic has this short name" in response.text
     assert await count(platform, Tenant) == 1
+
+
+async def test_one_address_opens_only_so_many_clinics_a_day(client, platform, clock):
+    for number in range(service.A_DAY):
+        await opened(client, slug=f"sol-{number}")
+    response = await send(client, slug="sol-again")
+    assert response.status_code == 422
+    assert "several clinics today" in response.text
+    clock.advance(days=2)
+    await opened(client, slug="sol-again")
 
 
 async def test_what_people_type_is_never_markup(client):
