@@ -1,18 +1,15 @@
-"""The platform's pages in a real browser: the application on a loopback port, and an installed Chromium driven by Playwright."""
+"""The platform's pages in a real browser: the application on a loopback port, and an installed Chromium."""
 
-import asyncio
 import os
-import shutil
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import uvicorn
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
 from control_plane.main import create_app
 from control_plane.platform import Platform
+from tests.support.browser import DESKTOP, browser, serving
 from tests.support.platform import (
     clock,
     deployer,
@@ -23,51 +20,29 @@ from tests.support.platform import (
     runtime_environment,
 )
 
-__all__ = ["clock", "deployer", "migrated_database", "platform", "platform_settings", "platform_template", "runtime_environment"]
-
-CHROMIUM = (
-    os.environ.get("DENTALPIN_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-)
-# No sandbox: tests may run as root in a container. The rest keeps the browser from looking for its maker's servers.
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
+__all__ = [
+    "browser",
+    "clock",
+    "deployer",
+    "migrated_database",
+    "platform",
+    "platform_settings",
+    "platform_template",
+    "runtime_environment",
+]
 
 
 @pytest.fixture
 async def site(platform: Platform) -> AsyncIterator[str]:
     """The address of the running application."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create_app(platform), log_config=None, access_log=False))
-    serving = asyncio.create_task(server.serve(sockets=[listening]))
-    try:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await serving
-        listening.close()
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium here: install the package `chromium`, or name the program in DENTALPIN_CHROMIUM")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield browser
-        await browser.close()
+    async with serving(create_app(platform)) as address:
+        yield address
 
 
 @pytest.fixture
 async def page(browser: Browser, site: str) -> AsyncIterator[Page]:
     """A page in English at the sign-up form's site; whatever the content policy refused, or a script raised, fails the test."""
-    context = await browser.new_context(base_url=site, locale="en-GB", viewport={"width": 1280, "height": 900})
+    context = await browser.new_context(base_url=site, locale="en-GB", viewport=DESKTOP)
     page = await context.new_page()
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))

@@ -9,12 +9,13 @@ from sqlalchemy import func, select
 
 from control_plane.main import read_release
 from control_plane.tenants.models import Tenant
+from tests.support.browser import DESKTOP, PHONE
 from tests.support.platform import MODULES
 from tests.support.progress import begin_step, finish, give_up
 
 pytestmark = pytest.mark.browser
 
-SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
+SIZES = {"desktop": DESKTOP, "phone": PHONE}
 
 
 async def fill(page: Page, *, name: str = "Clínica Sol", email: str = "ana@sol.example", country: str = "ES") -> None:
