@@ -1,0 +1,65 @@
+"""Releases are what the runtime's environment prints about itself."""
+
+import hashlib
+import json
+
+import pytest
+
+from control_plane.releases.catalogue import UnreadableRelease
+from control_plane.releases.describe import EnvironmentUnavailable, describe
+from tests.support.platform import MODULES
+
+
+async def test_the_id_is_the_digest_of_exactly_what_was_printed(runtime_environment):
+    text = '{"core_version": "1.0.0",  "modules": {}, "schema": 1}'
+    runtime_environment.print(text + "\n")
+    release_id, document = await describe(runtime_environment.folder)
+    assert release_id == "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+    assert document == json.loads(text)
+
+
+async def test_an_environment_that_goes_back_goes_back_to_its_release(client, runtime_environment):
+    first = (await client.post("/v1/releases/refresh")).json()
+    runtime_environment.describe({"agenda": {"version": "2.0.0"}})
+    second = (await client.post("/v1/releases/refresh")).json()
+    runtime_environment.describe(MODULES)
+    third = (await client.post("/v1/releases/refresh")).json()
+
+    assert second["modules"] == {"agenda": "2.0.0"}
+    assert third["id"] == first["id"] == (await client.get("/v1/releases/newest")).json()["id"]
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "error", "says"),
+    [
+        ("not json", 0, UnreadableRelease, "printed no JSON"),
+        ("[]", 0, UnreadableRelease, "no JSON object"),
+        ("", 3, EnvironmentUnavailable, "ended with status 3"),
+    ],
+)
+async def test_what_cannot_be_used_is_refused(runtime_environment, text, status, error, says):
+    runtime_environment.print(text, status=status)
+    with pytest.raises(error, match=says):
+        await describe(runtime_environment.folder)
+
+
+async def test_a_missing_environment_says_how_to_make_it(tmp_path):
+    with pytest.raises(EnvironmentUnavailable, match=r"\./dev up"):
+        await describe(tmp_path)
+
+
+async def test_a_manifest_that_lacks_what_planning_needs_is_named(client, runtime_environment):
+    runtime_environment.describe({"agenda": {"depends": []}})
+    answer = await client.post("/v1/releases/refresh")
+    assert (answer.status_code, answer.json()["code"]) == (502, "release_unreadable")
+    assert "version" in answer.json()["detail"]
+
+
+async def test_the_catalogue_says_prices_and_what_cannot_be_chosen(client):
+    found = (await client.get("/v1/modules")).json()
+    modules = {one["name"]: one for one in found["modules"]}
+
+    assert modules["agenda"]["price"] == {"amount": "12.00", "currency": "EUR"}
+    assert modules["verifactu"]["fulfils"] == ["es-verifactu"]
+    assert {name for name, one in modules.items() if not one["usable"]} == {"draft", "future", "on_draft", "orphaned", "ring_a", "ring_b"}
+    assert modules["on_draft"]["why_not"] == "a module it depends on is missing or cannot be installed"
