@@ -3,8 +3,6 @@
 pytest_plugins = [
     "tests.support.postgres",
     "tests.support.core",
-    "tests.support.app",
-    "tests.support.browser",
     "tests.support.distributions",
     "tests.support.clinic",
 ]

@@ -1,23 +1,29 @@
-"""A tenant's database with the core schema and its policies, and the few rows most tests need."""
+"""A tenant's database with the core schema and its policies, and the few rows most tests need.
 
-import importlib
-from collections.abc import Iterator
+What it uses of the application is imported when a test needs it: this file is loaded for every test of the suite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from alembic.operations import Operations
-from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.core.isolation import CORE_EXEMPT, apply_policies
-from app.database import sqlalchemy_url
 from tests.support.postgres import Postgres, TenantDatabase, database_from, in_fresh_loop, make_template
 
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
-def as_owner(database: TenantDatabase, work) -> None:
+
+def as_owner(database: TenantDatabase, work: Callable[[Connection], object]) -> None:
     """Run `work(connection)` in one transaction of the owner."""
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    from app.database import sqlalchemy_url
 
     async def run() -> None:
         engine = create_async_engine(sqlalchemy_url(database.owner_url))
@@ -28,19 +34,20 @@ def as_owner(database: TenantDatabase, work) -> None:
     in_fresh_loop(run)
 
 
-def _create_core(connection: Connection) -> None:
-    context = MigrationContext.configure(connection)
-    with Operations.context(context):
-        importlib.import_module("app.migrations.versions.0001_core").upgrade()
-    connection.execute(text("CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)"))
-    connection.execute(text("INSERT INTO alembic_version VALUES ('0001')"))
-    apply_policies(connection, CORE_EXEMPT)
+def _migrate_core(database: TenantDatabase) -> None:
+    from app.core.plugins.processor import Processor
+    from app.core.plugins.registry import ModuleRegistry
+
+    async def migrate() -> None:
+        await Processor(database.owner_url, Path("/nonexistent"), registry=ModuleRegistry()).migrate_core()
+
+    in_fresh_loop(migrate)
 
 
 @pytest.fixture
 def core_schema(postgres: Postgres) -> Iterator[TenantDatabase]:
     """A database with the core's tables and policies, copied from a template."""
-    template = make_template(postgres, "template_core_schema", lambda database: as_owner(database, _create_core))
+    template = make_template(postgres, "template_core_schema", _migrate_core)
     with database_from(postgres, template) as database:
         yield database
 
