@@ -21,7 +21,7 @@ from sqlalchemy.pool import NullPool
 from app.config import get_settings
 from app.core.isolation import CORE_EXEMPT, apply_policies
 from app.core.plugins.errors import PluginError
-from app.core.plugins.loader import discover_modules
+from app.core.plugins.loader import Discovery, discover_modules
 from app.core.plugins.processor import Processor
 from app.core.plugins.report import Outcome, ProcessorReport
 from app.core.runtime import first_clinic
@@ -29,11 +29,10 @@ from app.core.runtime.adoption import adopt
 from app.core.runtime.connection import connect
 from app.core.runtime.environment import Environment
 from app.core.runtime.errors import CoreMigrationFailed, ModulesNotAsAsked, SettingMissing
-from app.core.runtime.fingerprint import SETTLED, fingerprint
+from app.core.runtime.fingerprint import SETTLED, environment_print, fingerprint
 from app.core.runtime.revision import RevisionDocument
 from app.core.runtime.status import StatusChannel
 from app.database import sqlalchemy_url
-from app.release import release_id
 from dentalpin_kit import faults
 from dentalpin_kit.logs import scrub
 from dentalpin_kit.processes import die_with_parent
@@ -43,6 +42,7 @@ logger = logging.getLogger(__name__)
 _LOCK_TIMEOUT: Final = text("SET LOCAL lock_timeout = '5s'")
 _OWNED_TABLES: Final = text("SELECT table_name FROM core_table_owner")
 _REMOVALS: Final = text("SELECT EXISTS (SELECT FROM core_module WHERE state = 'to_remove')")
+_SETTLED: Final = text("SELECT value FROM core_setting WHERE key = :key")
 _SETTLE: Final = text(
     "INSERT INTO core_setting (key, value) VALUES (:key, CAST(:value AS jsonb)) "
     "ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = now() WHERE core_setting.value <> excluded.value"
@@ -85,7 +85,7 @@ async def prepare(environment: Environment, status: StatusChannel) -> Prepared:
     )
     # Waited for here, since it may be starting up itself; the engine below does not wait.
     await (await connect(environment.owner_database_url)).close()
-    owner = create_async_engine(sqlalchemy_url(environment.owner_database_url), poolclass=NullPool)
+    owner = create_async_engine(sqlalchemy_url(environment.owner_database_url), poolclass=NullPool, hide_parameters=True)
     try:
         status.step("lock")
         # Of two runtimes booting together one works; the other waits here and then finds it done.
@@ -98,7 +98,7 @@ async def prepare(environment: Environment, status: StatusChannel) -> Prepared:
         undone = any(module.outcome in _UNDONE for module in report.modules)
         async with owner.begin() as connection:
             removals = await connection.scalar(_REMOVALS)
-            await _note_settled(connection, {"fingerprint": None if undone else print_of_now, "release_id": release_id(discovery)})
+            await _note_settled(connection, None if undone else print_of_now, discovery)
     finally:
         await owner.dispose()
     if not report.ok:
@@ -152,5 +152,12 @@ def _tell(report: ProcessorReport, *, keep_old: bool) -> None:
         raise ModulesNotAsAsked(message)
 
 
-async def _note_settled(connection: AsyncConnection, value: dict[str, str | None]) -> None:
+async def _note_settled(connection: AsyncConnection, fingerprint_of_now: str | None, discovery: Discovery) -> None:
+    """Note under what this database is settled, and which release this is; describing it imports every module, so once per environment."""
+    from app.release import release_id
+
+    environment = environment_print()
+    known = await connection.scalar(_SETTLED, {"key": SETTLED})
+    release = known["release_id"] if known and known.get("environment") == environment else release_id(discovery)
+    value = {"fingerprint": fingerprint_of_now, "environment": environment, "release_id": release}
     await connection.execute(_SETTLE, {"key": SETTLED, "value": json.dumps(value)})

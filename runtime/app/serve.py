@@ -47,8 +47,14 @@ def main(arguments: Sequence[str] = ()) -> int:
         return EXIT_FAILED
     except Exception as error:
         logger.exception("this runtime cannot start")
-        status.failed("boot_failed", logs.scrub(f"{type(error).__name__}: {error}"))
+        status.failed("boot_failed", logs.scrub(_in_one_line(error)))
         return EXIT_FAILED
+
+
+def _in_one_line(error: Exception) -> str:
+    """What happened, without the statement and its values that SQLAlchemy adds on further lines."""
+    cause = getattr(error, "orig", None) or error
+    return f"{type(cause).__name__}: {cause}".splitlines()[0]
 
 
 def _failed(status: StatusChannel, error: DomainError, exit_status: int) -> int:

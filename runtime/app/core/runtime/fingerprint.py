@@ -26,6 +26,11 @@ def core_version() -> str:
 
 def fingerprint(identity: str | None) -> str:
     """The fingerprint of this environment under the revision with this identity (None: stand-alone)."""
+    return digest({"environment": environment_print(), "revision": identity})
+
+
+def environment_print() -> str:
+    """The fingerprint of what is installed here: the core and every package that offers modules."""
     modules = sorted((point.name, point.value, distribution, release) for point, distribution, release in _declared())
     core = Path(__file__).resolve().parents[2]
     return digest(
@@ -33,7 +38,6 @@ def fingerprint(identity: str | None) -> str:
             "core": core_version(),
             "core_files": [*_files(core / "migrations"), *_files(core / "core")],
             "modules": [[*module, *_files_of(module[1])] for module in modules],
-            "revision": identity,
         }
     )
 
