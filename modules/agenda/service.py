@@ -227,7 +227,7 @@ def _filtered(query: Select[Any], clinic_id: UUID, wanted: AppointmentFilter) ->
     return query.where(Appointment.clinic_id == clinic_id, *conditions, *_overlapping(wanted.starts_at, wanted.ends_at))
 
 
-async def _one(db: AsyncSession, query: Select[tuple[Appointment]], clinic_id: UUID, appointment_id: UUID) -> Appointment:
+async def _one(db: AsyncSession, query: Select[Appointment], clinic_id: UUID, appointment_id: UUID) -> Appointment:
     row = await db.execute(query.where(Appointment.clinic_id == clinic_id, Appointment.id == appointment_id))
     appointment = row.scalar_one_or_none()
     if appointment is None:

@@ -163,7 +163,7 @@ def _filtered(query: Select[Any], clinic_id: UUID, search: str | None, status: S
     return query.where(and_(*conditions))
 
 
-async def _one(db: AsyncSession, query: Select[tuple[Patient]], clinic_id: UUID, patient_id: UUID) -> Patient:
+async def _one(db: AsyncSession, query: Select[Patient], clinic_id: UUID, patient_id: UUID) -> Patient:
     patient = (await db.execute(query.where(Patient.clinic_id == clinic_id, Patient.id == patient_id))).scalar_one_or_none()
     if patient is None:
         raise PatientNotFound(patient_id)

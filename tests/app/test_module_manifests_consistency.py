@@ -1,19 +1,45 @@
-"""The modules this distribution ships, judged together as CI judges them: any issue is an error."""
+"""What modules say about themselves holds (ADR 0001): manifests against code, migrations, models, changelogs and import contracts."""
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
 
 from app.core.auth.permissions import ROLES
 from app.core.plugins.loader import CORE_DISTRIBUTION, Discovery, discover_modules
 from app.core.plugins.manifest_validator import validate_discovery
 from app.core.plugins.processor import core_version
 from app.core.plugins.revisions import read_book
+from app.database import Base
+from tests.support.core import as_owner
+
+ROOT = Path(__file__).parents[2]
+OFFICIAL = ("agenda", "patients")
+EVERY = (*OFFICIAL, "inventory", "sample_module")
 
 
-def official() -> Discovery:
-    return Discovery({module.name: module for module in discover_modules() if module.distribution == CORE_DISTRIBUTION})
+@pytest.fixture(scope="module")
+def modules(inventory_installed, sample_module_installed):
+    found = discover_modules()
+    return {name: found.get(name) for name in EVERY}
 
 
-def test_no_official_module_has_an_issue():
-    found = official()
-    book = read_book({module.name: module.versions_path for module in found if module.versions_path is not None}, {})
+def test_every_folder_of_modules_is_an_entry_point_and_the_reverse():
+    folders = {path.parent.name for path in (ROOT / "modules").glob("*/__init__.py")}
+    entry_points = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["dentalpin.modules"]
+
+    assert folders == set(entry_points) == set(OFFICIAL)
+
+
+def test_no_module_has_an_issue(modules):
+    """Warnings included: what the core ships, the example and the sample are what others copy."""
+    found = Discovery(modules)
+    book = read_book({module.name: module.versions_path for module in found}, {})
 
     issues = validate_discovery(found, [revision.facts for revision in book.revisions.values()], core_version=core_version(), roles=ROLES)
 
@@ -21,5 +47,95 @@ def test_no_official_module_has_an_issue():
     assert book.errors == {}
 
 
-def test_what_ships_with_the_core_calls_itself_official():
-    assert {module.name for module in official() if module.manifest.category != "official"} == set()
+def test_what_ships_with_the_core_and_nothing_else_is_official(modules):
+    assert {name for name in EVERY if modules[name].manifest.category == "official"} == set(OFFICIAL)
+    assert {module.name for module in discover_modules() if module.distribution == CORE_DISTRIBUTION} == set(OFFICIAL)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_the_version_has_an_entry_in_the_changelog(modules, name):
+    folders = {"inventory": ROOT / "examples/dentalpin_inventory", "sample_module": ROOT / "tests/fixtures/sample_module"}
+    text = (folders.get(name, ROOT / "modules" / name) / "CHANGELOG.md").read_text()
+
+    assert re.search(r"^## (\d+\.\d+\.\d+) - \d{4}-\d{2}-\d{2}$", text, re.MULTILINE).group(1) == modules[name].manifest.version
+
+
+@pytest.mark.parametrize("name", ["inventory", "sample_module"])
+def test_the_distribution_has_the_modules_version(modules, name):
+    assert modules[name].distribution_version == modules[name].manifest.version
+
+
+@pytest.mark.parametrize("name", OFFICIAL)
+def test_what_a_module_imports_of_others_is_in_its_depends(modules, name):
+    imported = set()
+    for file in (ROOT / "modules" / name).glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            match node:
+                case ast.ImportFrom(module=str(module), level=0):
+                    imported.add(module)
+                case ast.Import(names=names):
+                    imported |= {alias.name for alias in names}
+    others = {module.split(".")[2] for module in imported if module.startswith("app.modules.")}
+
+    assert others - {name} <= set(modules[name].manifest.depends)
+
+
+def test_the_import_contract_allows_what_the_manifests_allow_and_no_more(modules):
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    [contract] = [contract for contract in contracts if contract["type"] == "independence"]
+    arrows = {re.match(r"app\.modules\.(\w+)\S* -> app\.modules\.(\w+)", arrow).groups() for arrow in contract["ignore_imports"]}
+
+    assert set(contract["modules"]) == {f"app.modules.{name}" for name in OFFICIAL}
+    assert arrows == {(name, need) for name in OFFICIAL for need in modules[name].manifest.depends}
+
+
+@pytest.fixture
+def module_names():
+    return EVERY
+
+
+def test_the_models_are_what_the_migrations_make(modules, clinic_database):
+    """Defaults of the database aside: the guide's printed model leaves them to the migration."""
+    tables = {model.__tablename__ for name in EVERY for model in modules[name].module.get_models()} | {"inventory_categories"}
+    wanted = sa.MetaData()
+    for table in ("clinics", "users", *sorted(tables)):
+        Base.metadata.tables[table].to_metadata(wanted)
+    differences = []
+
+    def compare(connection: sa.Connection) -> None:
+        options = {"include_name": lambda name, kind, _: kind != "table" or name in wanted.tables}
+        found = compare_metadata(MigrationContext.configure(connection, opts=options), wanted)
+        differences.extend(difference for difference in found if str(difference[-1].table) in tables)
+
+    as_owner(clinic_database, compare)
+    assert differences == []
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_route_needs_a_clinic_and_a_permission_the_module_declares(modules, name):
+    module = modules[name].module
+    declared = {f"{name}.{permission}" for permission in module.get_permissions()}
+    for route in module.get_router().routes:
+        asked = {call.permission for call in _calls(route.dependant) if hasattr(call, "permission")}
+        assert asked, f"{name}: {route.path} asks for no permission"
+        assert asked <= declared, f"{name}: {route.path} asks for {asked - declared}"
+        assert any(call.__name__ == "get_clinic_context" for call in _calls(route.dependant)), f"{name}: {route.path} has no clinic"
+
+
+def _calls(dependant):
+    for child in dependant.dependencies:
+        yield child.call
+        yield from _calls(child)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_tables_have_uuid_keys_indexed_clinics_and_times_with_a_zone(modules, name):
+    for model in modules[name].module.get_models():
+        table = model.__table__
+        assert [column.name for column in table.primary_key] == ["id"], table.name
+        assert isinstance(table.c.id.type, sa.Uuid), table.name
+        indexed = {next(iter(index.columns)).name for index in table.indexes}
+        indexed |= {next(iter(constraint.columns)).name for constraint in table.constraints if isinstance(constraint, sa.UniqueConstraint)}
+        assert "clinic_id" in indexed, f"{table.name}.clinic_id has no index"
+        times = [column for column in table.columns if isinstance(column.type, sa.DateTime)]
+        assert all(column.type.timezone for column in times), table.name

@@ -25,7 +25,7 @@ from tests.support.postgres import Postgres, TenantDatabase, database_from, in_f
 if TYPE_CHECKING:
     import httpx2
     from fastapi import FastAPI
-    from sqlalchemy.ext.asyncio import AsyncSession
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
     from app.core.events.dispatcher import Dispatcher
     from app.core.plugins.processor import Processor
@@ -134,7 +134,7 @@ def processor_for(tenant: TenantDatabase, storage: Path) -> Processor:
 
 async def process(tenant: TenantDatabase, storage: Path) -> None:
     """One run of the pending processor; everything must come out as asked."""
-    report = await processor_for(tenant, storage).run()
+    report = await processor_for(tenant, storage).run(removals=True)
     assert report.ok, report
 
 
@@ -280,3 +280,55 @@ async def outbox(clinic_database: TenantDatabase, runtime_database: Database, mo
 def published(outbox: Outbox) -> Callable[[str], Awaitable[list[dict[str, Any]]]]:
     """`await published(name)`: the payloads of the events of that name, in order."""
     return outbox.payloads
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleOperations:
+    """`dentalpin modules install|uninstall` and the restart that carries it out; nothing may serve the module meanwhile."""
+
+    tenant: TenantDatabase
+    storage: Path
+
+    async def install(self, name: str) -> None:
+        from app.core.plugins import service
+        from app.core.plugins.loader import discover_modules
+        from app.core.plugins.processor import core_version
+
+        await self._schedule(lambda connection: service.install(connection, discover_modules(), name, core_version=core_version()))
+
+    async def uninstall(self, name: str) -> None:
+        from app.core.plugins import service
+        from app.core.plugins.loader import discover_modules
+
+        await self._schedule(lambda connection: service.uninstall(connection, discover_modules(), name))
+
+    async def restart(self) -> None:
+        """The processor runs at every start, mostly with nothing to do."""
+        await process(self.tenant, self.storage)
+
+    async def fetch(self, query: str, *arguments: object) -> list[tuple[Any, ...]]:
+        """Rows as the owner sees them."""
+        connection = await asyncpg.connect(self.tenant.owner_url)
+        try:
+            return [tuple(row) for row in await connection.fetch(query, *arguments)]
+        finally:
+            await connection.close()
+
+    async def _schedule(self, ask: Callable[[AsyncConnection], Awaitable[object]]) -> None:
+        from sqlalchemy.ext.asyncio import create_async_engine
+
+        from app.database import sqlalchemy_url
+
+        engine = create_async_engine(sqlalchemy_url(self.tenant.owner_url))
+        try:
+            async with engine.begin() as connection:
+                await ask(connection)
+        finally:
+            await engine.dispose()
+        await self.restart()
+
+
+@pytest.fixture
+def operations(clinic_database: TenantDatabase, tmp_path: Path) -> ModuleOperations:
+    """Installing and uninstalling modules in this test's database."""
+    return ModuleOperations(clinic_database, tmp_path)
