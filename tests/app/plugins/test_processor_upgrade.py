@@ -97,6 +97,16 @@ async def test_a_migration_may_not_touch_the_tables_of_others(runtime, site):
     assert {row[0] for row in columns} == {"id", "clinic_id"}
 
 
+async def test_a_foreign_key_to_a_module_that_is_no_dependency_is_refused(runtime, site):
+    site.add("other").with_table("other_items")
+    site.add("sly").revision("sly_0001", table("sly_items", 'sa.Column("other", sa.Uuid, sa.ForeignKey("other_items.id"))'))
+
+    report = await runtime.install("other", "sly")
+
+    assert "sly_items refers to other_items of other" in next(module.reason for module in report.modules if module.name == "sly")
+    assert "sly_items" not in await runtime.tables()
+
+
 async def test_a_new_enum_value_can_be_used_by_the_next_revision(runtime, site):
     package = first(site)
     package.revision("stock_0002", """op.execute("CREATE TYPE stock_kind AS ENUM ('a')")""", down="stock_0001")

@@ -208,6 +208,17 @@ class ForeignTableTouched(PluginError):
         )
 
 
+class DependencyUndeclared(PluginError):
+    code = "module_dependency_undeclared"
+
+    def __init__(self, name: str, references: Sequence[str]) -> None:
+        super().__init__(
+            f"{name} uses tables of modules it does not depend on: {'; '.join(references)}. Nothing was kept. Add them to `depends`.",
+            module=name,
+            references=list(references),
+        )
+
+
 class SeedInvalid(PluginError):
     """A seed file that cannot be loaded. Names the file, the entry and what to do; nothing of the module's transaction is kept."""
 

@@ -22,12 +22,12 @@ from app.database import joined_unit
 
 from . import backup, books, migrations, seeds
 from .base import BaseModule, ModuleContext
-from .errors import HookFailed, MigrationRefused, NotRemovable, StillReferenced
+from .errors import DependencyUndeclared, HookFailed, MigrationRefused, NotRemovable, StillReferenced
 from .loader import DiscoveredModule
 from .models import ModuleRecord, core_table_owner
 from .operation_log import OperationLog, describe
 from .ownership import Ownership
-from .references import still_referenced
+from .references import still_referenced, undeclared_references
 from .revisions import OwnedRevision, RevisionBook
 from .seed_files import read_seeds
 from .states import State, Trigger
@@ -77,6 +77,7 @@ async def install(workshop: Workshop, target: Target, attempt: int) -> bool:
         async with run.step("migrate") as details:
             plan = await run.plan(connection)
             details["revisions"] = await run.migrate(connection, plan)
+            await _refuse_undeclared(connection, target)
         async with run.step("seed") as details:
             details.update(await _seed(connection, target))
         after_commit: list[Callable[[], object]] = []
@@ -208,6 +209,14 @@ async def _run_without_transaction(run: Run, revision: OwnedRevision) -> None:
         ownership.refuse_foreign(before, after)
         await connection.run_sync(ownership.record, migrated.created, after)
         await connection.run_sync(apply_policies, ownership.tables(migrated.created, after))
+
+
+async def _refuse_undeclared(connection: AsyncConnection, target: Target) -> None:
+    """A foreign key to a module that is not in `depends` would keep that module from ever being removed."""
+    owners = await books.table_owners(connection)
+    references = await undeclared_references(connection, target.name, owners, target.manifest.depends)
+    if references:
+        raise DependencyUndeclared(target.name, references)
 
 
 async def _seed(connection: AsyncConnection, target: Target) -> Mapping[str, int]:

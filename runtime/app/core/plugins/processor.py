@@ -97,13 +97,17 @@ class Processor:
 
     async def remove_pending(self, *, wait: bool = False) -> ProcessorReport:
         """Remove what is to be removed, dependents first, each once nobody serves it. Without `wait` those still served are left."""
+        if self._books is not None:
+            return await self._remove_unserved()
         report = ProcessorReport()
-        while True:
-            async with self.locked():
-                report = report.merged(await self._remove_unserved())
-            if not (wait and report.removals_pending):
-                return report
-            await asyncio.sleep(POLL_SECONDS)
+        async with self._connected() as connection:
+            while True:
+                # Let go of between two looks: another boot must not wait for a removal that waits for an older process.
+                async with processor_lock(connection):
+                    report = report.merged(await self._remove_unserved())
+                if not (wait and report.removals_pending):
+                    return report
+                await asyncio.sleep(POLL_SECONDS)
 
     async def packages(self) -> Packages:
         """Packages against books, both brought up to date as a run begins; nothing is installed. Only inside `locked`."""
@@ -344,6 +348,9 @@ class Processor:
         except ProcessorLockLost:
             raise
         except RemovalRefused as error:
+            if record.installed_at is None:
+                await books.note_error(self._books, name, str(error))
+                return ModuleOutcome(name, Outcome.FAILED, State.TO_REMOVE, None, "uninstall", str(error), attempt)
             await self._stays(record, str(error))
             return ModuleOutcome(name, Outcome.REFUSED, State.INSTALLED, record.version, "uninstall", str(error), attempt)
         except Exception as error:

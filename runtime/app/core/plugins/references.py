@@ -22,6 +22,11 @@ _KEYS: Final = sa.text("""
     WHERE k.contype = 'f' AND t.relname = ANY(:tables) AND t.relnamespace = current_schema()::regnamespace
     GROUP BY k.conname, f.relname, t.relname ORDER BY f.relname, k.conname
 """)
+_OUTGOING: Final = sa.text("""
+    SELECT DISTINCT f.relname AS referencing, t.relname AS referenced
+    FROM pg_constraint k JOIN pg_class f ON f.oid = k.conrelid JOIN pg_class t ON t.oid = k.confrelid
+    WHERE k.contype = 'f' AND f.relname = ANY(:tables) AND f.relnamespace = current_schema()::regnamespace ORDER BY 1, 2
+""")
 LISTED: Final = 10
 
 
@@ -61,6 +66,20 @@ async def still_referenced(
             what = f"{len(ids)} rows seeded into {key.referenced}" if ids is not None else key.referenced
             found.append(f"{count} rows of {key.referencing} ({whose}) point at {what} by {', '.join(key.columns)}")
     return found[:LISTED]
+
+
+async def undeclared_references(
+    executor: AsyncConnection | AsyncSession, module: str, owners: Mapping[str, str], depends: Iterable[str]
+) -> list[str]:
+    """Foreign keys of the module's tables to those of modules it does not depend on (ADR 0001), in words."""
+    allowed = {module, *depends}
+    own = sorted(table for table, owner in owners.items() if owner == module)
+    rows = await executor.execute(_OUTGOING, {"tables": own})
+    return [
+        f"{row.referencing} refers to {row.referenced} of {owners[row.referenced]}"
+        for row in rows
+        if row.referenced in owners and owners[row.referenced] not in allowed
+    ]
 
 
 async def _keys(executor: AsyncConnection | AsyncSession, tables: Iterable[str]) -> list[_Key]:
