@@ -3,6 +3,7 @@
 pytest_plugins = [
     "tests.support.postgres",
     "tests.support.core",
+    "tests.support.events",
     "tests.support.distributions",
     "tests.support.clinic",
 ]

@@ -180,6 +180,16 @@ async def test_a_module_without_tables_gets_a_manifest_only(stock):
     assert backup.manifest.external_ids
 
 
+async def test_tables_that_are_gone_already_do_not_stop_the_backup(stock):
+    await stock.run('DROP TABLE stock_items, "Stock Lots", stock_empty')
+
+    async with stock.transaction() as conn:
+        backup = await stock.dump(conn)
+
+    assert backup.manifest.tables == ()
+    assert stock.files == [f"{backup.id}.json"]
+
+
 async def test_a_seed_in_another_modules_table_is_kept_with_the_module(stock):
     await stock.run(
         "CREATE TABLE catalog (id uuid PRIMARY KEY, price numeric);"

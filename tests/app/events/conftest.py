@@ -1,6 +1,6 @@
 """Two modules that publish and listen, and a table for what their handlers do."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from uuid import UUID, uuid4
@@ -84,14 +84,7 @@ async def effect(db, data: dict, what: str) -> None:
 
 
 @pytest.fixture
-def strict_bus() -> Iterator[None]:
-    event_bus.strict = True
-    yield
-    event_bus.strict = False
-
-
-@pytest.fixture
-async def clinic(core_schema: TenantDatabase, strict_bus: None) -> AsyncIterator[Clinic]:
+async def clinic(core_schema: TenantDatabase) -> AsyncIterator[Clinic]:
     as_owner(core_schema, _effects)
     database = Database(core_schema.app_url)
     before = module_registry.active
@@ -101,6 +94,3 @@ async def clinic(core_schema: TenantDatabase, strict_bus: None) -> AsyncIterator
     for module in before:
         module_registry.mount(module)
     await database.dispose()
-
-
-Handler = Callable[..., Any]
