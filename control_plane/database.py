@@ -84,3 +84,8 @@ def is_away(error: BaseException) -> bool:
         state = getattr(error.orig, "sqlstate", None) or ""
         return error.connection_invalidated or isinstance(error, InterfaceError) or state[:2] in _PASSING_CLASSES
     return isinstance(error, OSError | TimeoutError | PoolTimeout)
+
+
+def is_unstorable(error: BaseException) -> bool:
+    """Whether a value was one PostgreSQL cannot hold, such as text with a NUL (SQLSTATE class 22, data exceptions)."""
+    return isinstance(error, DBAPIError) and (getattr(error.orig, "sqlstate", None) or "").startswith("22")

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
-from control_plane.database import is_away
+from control_plane.database import is_away, is_unstorable
 from dentalpin_kit.problems import DomainError, TemporaryError
 
 __all__ = ["Conflict", "DomainError", "Invalid", "NotFound", "TemporaryError", "install_handlers", "problem"]
@@ -54,7 +54,7 @@ def install_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_exception)
     for kind in (SQLAlchemyError, OSError):
-        app.add_exception_handler(kind, _database_away)
+        app.add_exception_handler(kind, _database_error)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -79,7 +79,9 @@ async def _http_exception(request: Request, error: Exception) -> JSONResponse:
     return problem(error.status_code, code, f"{error.detail}: {request.method} {request.url.path}", headers=error.headers)
 
 
-async def _database_away(request: Request, error: Exception) -> JSONResponse:
+async def _database_error(request: Request, error: Exception) -> JSONResponse:
+    if is_unstorable(error):
+        return problem(422, "invalid_request", "The request holds a character or a number that cannot be stored. Send it without.")
     if not is_away(error):
         raise error
     log.warning("the platform's database does not answer: %s", error)

@@ -1,6 +1,6 @@
 """State machines as data: the tables in */states.py, checked here in Python and, from the same rows, by a trigger in the database.
 
-The diagrams in docs/states.md are generated from these tables.
+The diagrams in docs/reference/states.md are generated from these tables.
 """
 
 from collections.abc import Iterable

@@ -74,3 +74,7 @@ class OperationOut(BaseModel):
             started_at=operation.started_at,
             finished_at=operation.finished_at,
         )
+
+
+class OperationList(BaseModel):
+    items: list[OperationOut]

@@ -1,4 +1,4 @@
-"""Life of an operation. The diagram in docs/states.md is generated from MACHINE."""
+"""Life of an operation. The diagram in docs/reference/states.md is generated from MACHINE."""
 
 from enum import StrEnum
 from typing import Final

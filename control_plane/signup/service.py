@@ -12,6 +12,7 @@ from control_plane.access.actors import Actor
 from control_plane.operations import service as operations
 from control_plane.operations.kinds import OperationKind
 from control_plane.operations.models import Operation
+from control_plane.operations.observing import look
 from control_plane.platform import Platform
 from control_plane.revisions import service as revisions
 from control_plane.revisions.document import RevisionContent, parse
@@ -106,6 +107,8 @@ async def progress(session: AsyncSession, tenant: Tenant) -> Progress:
 
 async def send_again(session: AsyncSession, platform: Platform, token: str, email: str | None) -> Tenant:
     """Mail the owner's link once more, to a corrected address where one is given. Raises PageUnknown, OwnerClaimed, TenantGoing."""
+    # Whether the owner was quicker only the runtime knows; it is asked before anything is locked.
+    await look(platform, (await tenant_of(session, platform, token)).id)
     tenant = await tenant_of(session, platform, token, lock=True)
     await tenants.invite(session, platform, tenant, email, actor=Actor.signup(tenant.owner_email))
     return tenant

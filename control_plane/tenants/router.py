@@ -7,9 +7,11 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.access.routing import CurrentActor, PlatformRoute, Session, ThisPlatform
+from control_plane.audit.models import AuditEntry
+from control_plane.audit.schemas import AuditList, AuditOut
 from control_plane.operations.models import Operation
 from control_plane.operations.observing import look
-from control_plane.operations.schemas import OperationOut
+from control_plane.operations.schemas import OperationList, OperationOut
 from control_plane.revisions import service as revisions
 from control_plane.tenants import service
 from control_plane.tenants.models import ObservedTenant, Tenant
@@ -76,6 +78,20 @@ async def list_tenants(
 @router.get("/{slug}")
 async def get_tenant(tenant: KnownTenant, session: Session) -> TenantOut:
     return await shown(session, tenant)
+
+
+@router.get("/{slug}/operations")
+async def list_operations(tenant: KnownTenant, session: Session, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> OperationList:
+    """The tenant's operations, the last one first: also those that a later request took the place of."""
+    query = select(Operation).where(Operation.tenant_id == tenant.id).order_by(Operation.number.desc()).limit(limit)
+    return OperationList(items=[OperationOut.of(operation, tenant.slug) for operation in await session.scalars(query)])
+
+
+@router.get("/{slug}/audit")
+async def list_audit(tenant: KnownTenant, session: Session, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> AuditList:
+    """Who did what to this tenant, the last deed first."""
+    query = select(AuditEntry).where(AuditEntry.tenant_id == tenant.id).order_by(AuditEntry.number.desc()).limit(limit)
+    return AuditList(items=[AuditOut.of(entry) for entry in await session.scalars(query)])
 
 
 @router.post("/{slug}/plan")

@@ -1,4 +1,4 @@
-"""Life of a tenant. The diagram in docs/states.md is generated from MACHINE.
+"""Life of a tenant. The diagram in docs/reference/states.md is generated from MACHINE.
 
 `provisioning`, `changing` and `deleting` are under way: they have a deadline and an open operation. `failed`, `degraded` and
 `delete_failed` wait for a person: the reason is stored beside them, and asking again (the same request, or a retry of the

@@ -191,3 +191,21 @@ async def test_tenants_are_listed_in_pages(client):
     assert [one["slug"] for one in first["items"]] == ["luna", "mar"]
     assert [one["slug"] for one in second["items"]] == ["sol"]
     assert second["next"] is None
+
+
+async def test_what_cannot_be_stored_is_refused(client):
+    named = await client.post("/v1/keys", json={"name": "a\x00b"})
+    looked_for = await client.get("/v1/tenants/%00")
+    assert (named.status_code, looked_for.status_code) == (422, 422)
+
+
+async def test_who_did_what_and_what_came_of_it_can_be_read(client):
+    await client.post("/v1/tenants", json=clinic(slug="sol"))
+    await client.put("/v1/tenants/sol/modules", json={"modules": ["billing"]})
+
+    deeds = (await client.get("/v1/tenants/sol/audit")).json()["items"]
+    operations = (await client.get("/v1/tenants/sol/operations")).json()["items"]
+
+    assert [deed["action"] for deed in deeds] == ["tenant.modules_changed", "tenant.created"]
+    assert all(deed["actor"].startswith("operator:dpk_") for deed in deeds)
+    assert [operation["state"] for operation in operations] == ["queued", "superseded"]
