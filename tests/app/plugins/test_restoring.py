@@ -1,6 +1,9 @@
 """`dentalpin modules restore`: through the processor, with real packages, into the books."""
 
+import asyncio
 import json
+import os
+import sys
 from uuid import uuid4
 
 import pytest
@@ -226,3 +229,36 @@ async def test_a_revision_that_allows_no_transaction_is_restored_into_an_install
     await restored(runtime)
 
     assert await rows(runtime) == ["Gloves"]
+
+
+async def dentalpin(runtime, site, *arguments):
+    """The command line as an operator runs it: status, output, errors."""
+    environment = os.environ | {
+        "OWNER_DATABASE_URL": runtime.database.owner_url,
+        "DENTALPIN_STORAGE": str(runtime.storage),
+        "PG_BINDIR": str(runtime.database.bindir),
+        "PYTHONPATH": str(site.folder / "stock"),
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "app.cli.main", "modules", "restore", *arguments,
+        env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    output, errors = await process.communicate()
+    return process.returncode, output.decode(), errors.decode()
+
+
+async def test_the_command_lists_restores_and_refuses(runtime, site, removed):
+    status, output, _ = await dentalpin(runtime, site, "stock", "--list", "--json")
+    [listed] = json.loads(output)["data"]
+    assert (status, listed["rows"]) == (0, 2)
+
+    status, output, errors = await dentalpin(runtime, site, "stock", "--backup", listed["id"])
+    assert (status, errors) == (0, "")
+    assert f"stock 1.0.0 is restored from {listed['id']}: 2 rows." in output
+    assert "Restart required" in output
+    assert await rows(runtime) == ["Consumables", "Gloves"]
+
+    status, output, errors = await dentalpin(runtime, site, "stock")
+    assert (status, output) == (1, "")
+    assert "[restore_rows_present]" in errors
+    assert "only-for-tests" not in errors
