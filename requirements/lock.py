@@ -35,7 +35,7 @@ def main(uv: str, *options: str) -> None:
         "development": everything,
         "control-plane": platform,
         "runtime": base,
-        "build": ["editables", "hatchling", "pip"],
+        "build": ["editables", "hatchling", "pip", "setuptools"],
         "bootstrap": ["uv"],
     }
     for name, requirements in wanted.items():

@@ -5,16 +5,23 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from control_plane.embedded import commands
 from control_plane.embedded.layout import ROOT, EmbeddedError, Layout, Options
+
+PROGRAMS = {"clinic": "dentalpin", "cloud": "dentalpin-cloud"}
+
+
+def default_data() -> str:
+    return os.environ.get("DENTALPIN_DATA", str(ROOT / "var"))
 
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="./dev", allow_abbrev=False)
     subcommands = top.add_subparsers(dest="command", required=True)
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--data", default=os.environ.get("DENTALPIN_DATA", str(ROOT / "var")), help="where everything is kept (./var)")
+    common.add_argument("--data", default=default_data(), help="where everything is kept (./var)")
 
     up = subcommands.add_parser("up", parents=[common], help="start DentalPin here; stop it with Ctrl-C")
     up.add_argument("--detach", action="store_true", help="return when it is ready and leave it running")
@@ -28,22 +35,34 @@ def parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true")
     key = subcommands.add_parser("key", parents=[common], help="make another operator key")
     key.add_argument("--name", default="made by ./dev key")
-    clinic = subcommands.add_parser("clinic", parents=[common], prog="bin/dentalpin", add_help=False)
-    clinic.add_argument("--tenant", help="the clinic's slug")
-    clinic.add_argument("arguments", nargs=argparse.REMAINDER)
-    cloud = subcommands.add_parser("cloud", parents=[common], prog="bin/dentalpin-cloud", add_help=False)
-    cloud.add_argument("arguments", nargs=argparse.REMAINDER)
     return top
 
 
+def passing_on(command: str) -> argparse.ArgumentParser:
+    """For the commands that become another program: what they do not know goes to that program as it is."""
+    found = argparse.ArgumentParser(prog=f"bin/{PROGRAMS[command]}", add_help=False, allow_abbrev=False)
+    found.add_argument("--data", default=default_data())
+    if command == "clinic":
+        found.add_argument("--tenant", help="the clinic's slug")
+    return found
+
+
 def main(arguments: list[str]) -> int:
-    asked = parser().parse_args(arguments)
-    layout = Layout.of(asked.data)
     try:
-        return run(asked, layout, arguments)
+        if arguments[:1] and arguments[0] in PROGRAMS:
+            known, rest = passing_on(arguments[0]).parse_known_args(arguments[1:])
+            become(arguments[0], Layout.of(known.data), known, rest)
+        asked = parser().parse_args(arguments)
+        return run(asked, Layout.of(asked.data), arguments)
     except EmbeddedError as error:
         print(f"{error}", file=sys.stderr)
         return 1
+
+
+def become(command: str, layout: Layout, known: argparse.Namespace, rest: list[str]) -> NoReturn:
+    if command == "clinic":
+        commands.clinic(layout, known.tenant, rest)
+    commands.cloud(layout, rest)
 
 
 def run(asked: argparse.Namespace, layout: Layout, arguments: list[str]) -> int:
@@ -64,10 +83,6 @@ def run(asked: argparse.Namespace, layout: Layout, arguments: list[str]) -> int:
             commands.show_status(layout)
         case "key":
             print(commands.make_key(layout, asked.name))
-        case "clinic":
-            commands.clinic(layout, asked.tenant, asked.arguments)
-        case "cloud":
-            commands.cloud(layout, asked.arguments)
     return 0
 
 

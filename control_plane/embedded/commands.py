@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from control_plane.deployers.local.environment import runtime_environment
 from control_plane.deployers.local.placement import FILE as PLACEMENT
@@ -238,7 +238,7 @@ def _facts(layout: Layout) -> Facts:
     return facts
 
 
-def clinic(layout: Layout, slug: str | None, arguments: list[str]) -> None:
+def clinic(layout: Layout, slug: str | None, arguments: list[str]) -> NoReturn:
     """Become the runtime's `dentalpin` with one tenant's environment. Raises EmbeddedError when it is not clear whose."""
     facts = _facts(layout)
     tenants = {placed["slug"]: file.parent for file in layout.tenants.glob(f"*/{PLACEMENT}") if (placed := read_json(file))}
@@ -254,7 +254,7 @@ def clinic(layout: Layout, slug: str | None, arguments: list[str]) -> None:
     os.execve(program, [str(program), *arguments], environment)  # noqa: S606 - this is what the command is for
 
 
-def cloud(layout: Layout, arguments: list[str]) -> None:
+def cloud(layout: Layout, arguments: list[str]) -> NoReturn:
     """Become `dentalpin-cloud`, pointed at this platform with its first operator key."""
     facts = _facts(layout)
     environment = os.environ | {
