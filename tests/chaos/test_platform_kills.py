@@ -10,7 +10,9 @@ import shutil
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,8 +49,9 @@ OTHERS_ALWAYS = {
 }
 
 
-def matrix(cases: list, always: set) -> list:
-    return [pytest.param(case, marks=() if case in always else pytest.mark.full, id=str(case)) for case in cases]
+def matrix(cases: list[tuple[str, ...]], always: set[tuple[str, ...]]) -> list[Any]:
+    """Parameters of a test: what is not in `always` belongs to the exhaustive matrix."""
+    return [pytest.param(*case, marks=() if case in always else pytest.mark.full, id="-".join(case)) for case in cases]
 
 
 class Installation(Platform):
@@ -109,7 +112,7 @@ def assert_converged(platform: Platform, slug: str, undisturbed: tuple[object, o
     assert everything_of(platform, slug) == undisturbed
     mails = [mail for mail in (platform.data / "mail").rglob("*.eml") if slug in mail.read_text(errors="replace")]
     assert len(mails) >= 1
-    with sign_in(platform.data, tenant["url"], f"{slug}@example.com") as owner:
+    with closing(sign_in(platform.data, tenant["url"], f"{slug}@example.com")) as owner:
         assert owner.get("/api/v1/patients").status_code == 200
 
 
@@ -119,7 +122,7 @@ def undisturbed(installation) -> tuple[object, object]:
     return everything_of(installation, life_of_a_clinic(installation, "Undisturbed"))
 
 
-@pytest.mark.parametrize("point", matrix(WORKER + RUNTIME, ALWAYS))
+@pytest.mark.parametrize("point", matrix([(point,) for point in WORKER + RUNTIME], {(point,) for point in ALWAYS}))
 def test_a_process_that_kills_itself_at(installation, undisturbed, point):
     installation.arm(point, "kill")
 

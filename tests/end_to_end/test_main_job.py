@@ -2,16 +2,19 @@
 
 import asyncio
 import json
+from contextlib import closing
 
 import httpx2
 import pytest
 
 from tests.support.installation import change_modules, create_tenant, finished, sign_in, wait_for
 from tests.support.runtime_env import INVENTORY, add_distribution
-from tests.support.snapshots import rows_of, schema_of
+from tests.support.snapshots import BOOKS, rows_of, schema_of
 
 pytestmark = pytest.mark.xdist_group("platform")
 CLIENTS = 8
+OWNERS = frozenset({"core_table_owner"})
+"""Says when a table was made: a restore makes it anew."""
 
 
 def owner_url(platform, tenant_id: str) -> str:
@@ -31,7 +34,7 @@ def test_a_spanish_clinic_gets_what_it_chose_what_that_needs_and_nothing_else(pl
     }
     assert {module["name"] for module in tenant["observed"]["modules"] if module["state"] == "installed"} == {"agenda", "patients"}
     assert tenant["observed"]["identity"] == tenant["desired"]["identity"]
-    with sign_in(platform.data, tenant["url"]) as owner:
+    with closing(sign_in(platform.data, tenant["url"])) as owner:
         assert owner.get("/api/v1/patients").status_code == 200
         active = owner.get("/api/v1/modules/-/active").json()["data"]
         assert {module["name"] for module in active["modules"]} == {"agenda", "patients"}
@@ -82,7 +85,7 @@ async def test_a_module_comes_and_goes_alone_and_nobody_notices(platform):
         await asyncio.to_thread(change_modules, platform.api, "clinica-mar", "agenda", "inventory")
         restored = await asyncio.to_thread(platform.dentalpin, "clinica-mar", "modules", "restore", "inventory")
         assert restored.returncode == 0, restored.stdout + restored.stderr
-        assert await rows_of(url) == with_rows
+        assert await rows_of(url, without=BOOKS | OWNERS) == with_rows
 
     assert clients.failures == []
     assert clients.answered > 100

@@ -69,9 +69,9 @@ class Platform:
         return "\n".join(f"== {path.name}\n{path.read_text(errors='replace')[-1500:]}" for path in sorted(self.data.glob("logs/*.log")))
 
     def dentalpin(self, slug: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = {**self.environment, "DENTALPIN_DATA": str(self.data)}
-        command = [str(ROOT / "bin" / "dentalpin"), "--tenant", slug, *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        """What `bin/dentalpin --tenant SLUG …` does, in the environment the tests run in."""
+        command = [sys.executable, "-m", "control_plane.embedded", "clinic", "--data", str(self.data), "--tenant", slug, *arguments]
+        return subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=120, check=False)
 
 
 def wait_for(condition: Callable[[], Any], what: str, *, seconds: float = 60.0) -> Any:
