@@ -72,6 +72,13 @@ async def test_bad_input_is_refused(client, auth_headers):
     assert dict(enumerate(answers)) == dict.fromkeys(range(len(BAD_BODIES)), 422)
 
 
+async def test_a_page_that_cannot_be_is_refused_though_the_printed_route_does_not_check(client, auth_headers):
+    queries = ("page=0", "page_size=-1", f"page={10**30}", "page=x")
+    answers = [(await client.get(f"{URL}/items?{query}", headers=auth_headers)).status_code for query in queries]
+
+    assert answers == [422] * 4
+
+
 async def test_the_roles_may_do_what_the_manifest_says(client, two_clinics):
     clinic, answers = two_clinics.a, {}
     for role in clinic.people:

@@ -1,13 +1,16 @@
 """The table of an appointment's life (module guide, "Appointment status lifecycle")."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.core.events import EventType
 from app.modules.agenda.states import FREEING, TERMINAL, TRANSITIONS, AppointmentStatus, find_transition, possible_targets
 
 S, E = AppointmentStatus, EventType
+
+# A busy machine must not fail a property by being slow.
+unhurried = settings(deadline=None)
 
 
 def test_the_ends_are_completed_cancelled_and_no_show():
@@ -37,6 +40,7 @@ def test_only_treatment_needs_a_cabinet():
     assert [step.target for step in TRANSITIONS if step.needs_cabinet] == [S.IN_TREATMENT]
 
 
+@unhurried
 @given(st.lists(st.sampled_from(list(S)), max_size=12))
 def test_whatever_is_asked_for_an_end_stays_an_end(wishes):
     status, ended = S.SCHEDULED, None

@@ -45,13 +45,17 @@ CODES: Mapping[int, str] = {
 
 NOT_FOUND = "There is nothing at this address. If it belongs to a module, that module is not installed here."
 
+_NOT_ALLOWED = (422, "value_not_allowed", "A value is outside what is allowed; correct it and send the request again.")
+
 # SQLSTATE -> what it means to the caller (PostgreSQL, appendix A).
 DATABASE: Mapping[str, tuple[int, str, str]] = {
     "23505": (409, "already_exists", "Something with these values exists already; change them and send the request again."),
     "23503": (409, "reference_broken", "Something this refers to does not exist, or is still in use; check the identifiers."),
     "23P01": (409, "overlaps", "This overlaps with something that exists already; choose another time or place."),
     "23502": (422, "value_missing", "A value that must be given is missing; fill it in and send the request again."),
-    "23514": (422, "value_not_allowed", "A value is outside what is allowed; correct it and send the request again."),
+    "23514": _NOT_ALLOWED,
+    # Modules written by the guide check neither pages, numbers nor texts: page 0, a number no column holds, a NUL character.
+    **dict.fromkeys(("2201W", "2201X", "22000", "22003", "22008", "22021", "22P05"), _NOT_ALLOWED),
     "22001": (422, "value_too_long", "A text is longer than its field; shorten it and send the request again."),
     "42501": (403, "other_clinic", "This belongs to another clinic, or may not be changed here; choose the right clinic first."),
     "40001": (503, "busy", "Somebody changed the same thing at the same moment; send the request again."),
