@@ -51,7 +51,7 @@ async def test_a_clinic_is_opened_and_followed_until_it_is_ready(page: Page, pla
 async def test_the_address_is_corrected_while_the_page_keeps_looking(page: Page, platform):
     await fill(page)
     await page.get_by_role("button", name="Open the clinic").click()
-    await page.get_by_text("The address is wrong").click()
+    await page.get_by_text("Is ana@sol.example the wrong address?").click()
     await page.get_by_label("The right e-mail address").fill("anna@")
     await begin_step(platform, 1)
     await expect(page.locator(".step.running")).to_contain_text("Creating its own database")
