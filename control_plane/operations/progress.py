@@ -85,6 +85,8 @@ async def fail(session: AsyncSession, held: Held, operation_id: UUID, name: Step
     step = operation.step(name)
     step.state, step.reason = StepState.PENDING, reason
     operation.reason, operation.error_code = reason, code
+    if isinstance(error, RuntimeNotAsAsked):
+        await keep(session, tenant.id, error.observation, at=at)
     if await _ended(session, tenant, operation, at=at):
         return
     if not isinstance(error, NotYet):

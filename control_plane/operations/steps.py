@@ -37,6 +37,10 @@ class RuntimeNotAsAsked(TemporaryError):
 
     code: ClassVar[str] = "runtime_not_as_asked"
 
+    def __init__(self, reason: str, observation: Observation) -> None:
+        super().__init__(reason)
+        self.observation = observation
+
 
 @dataclass(frozen=True)
 class Work:
@@ -105,7 +109,7 @@ async def attest(work: Work, tools: Tools) -> Outcome:
         if observation.status is ObservationStatus.ABSENT:
             await tools.deployer.apply(work.placement, work.revision.document, tools.databases.address(tenant_id))
         elif verdict.failing:
-            raise RuntimeNotAsAsked(verdict.reason)
+            raise RuntimeNotAsAsked(verdict.reason, observation)
         if loop.time() >= end:
             raise NotYet(verdict.reason)
         await asyncio.sleep(pause)

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.access.actors import Actor
@@ -29,6 +30,9 @@ from control_plane.revisions.document import (
 from control_plane.revisions.models import Revision
 from control_plane.revisions.planner import NOTHING, ModuleSet, Standing, plan_modules
 from control_plane.tenants.models import ObservedTenant, Tenant
+
+_INSTALLED: Final = frozenset({"installed", "disabled", "to_upgrade", "to_remove"})
+"""States in which a module's tables are there (seeds §5)."""
 
 
 @dataclass(frozen=True)
@@ -112,23 +116,20 @@ async def desired(session: AsyncSession, tenant: Tenant) -> Revision:
 async def standing_of(session: AsyncSession, tenant: Tenant) -> Standing:
     """What the tenant chose last, and what is or may be installed.
 
-    That is what its runtime attested last, and the modules of every later revision whose deployment was begun: a worker that died
-    right after it does not know how far the runtime came.
+    That is what its runtime attested last, and the modules of revisions whose deployment was begun and of which nothing was heard since:
+    how far the runtime came with those nobody knows.
     """
     observed = await session.get(ObservedTenant, tenant.id)
-    attested = observed.generation or 0 if observed else 0
-    installed = {
-        str(module["name"])
-        for module in ((observed.attestation or {}).get("modules", []) if observed else [])
-        if module.get("state") not in (None, "uninstalled")
-    }
+    words = (observed.attestation or {}) if observed else {}
+    installed = {str(module["name"]) for module in words.get("modules", []) if module.get("state") in _INSTALLED}
     begun = (
         select(Revision.document)
         .join(Operation, (Operation.tenant_id == Revision.tenant_id) & (Operation.generation == Revision.generation))
         .join(OperationStep, OperationStep.operation_id == Operation.id)
-        .where(Revision.tenant_id == tenant.id, Revision.generation > attested)
-        .where(OperationStep.name == StepName.DEPLOY, OperationStep.attempts > 0)
+        .where(Revision.tenant_id == tenant.id, OperationStep.name == StepName.DEPLOY, OperationStep.attempts > 0)
     )
+    if observed is not None and observed.attested_at is not None:
+        begun = begun.where(or_(OperationStep.finished_at.is_(None), OperationStep.finished_at > observed.attested_at))
     for document in await session.scalars(begun):
         installed.update(module.name for module in parse(document).modules)
     return Standing(frozenset(tenant.chosen), frozenset(installed))

@@ -315,3 +315,31 @@ async def test_a_running_worker_hears_of_work_and_its_progress_can_be_followed(o
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert events.count("event: end") == 1
     assert any('"state":"succeeded"' in line for line in events if line.startswith("data:"))
+
+
+async def test_a_module_that_never_got_in_can_be_taken_back_even_if_it_could_not_be_removed(
+    provisioned, client, worker, deployer, clock, shown
+):
+    tenant = await provisioned()
+    deployer.behave(UUID(tenant["id"]), modules={"ledger": "to_install"})
+    clock.advance(seconds=10)
+    await client.put("/v1/tenants/sol/modules", json={"modules": ["agenda", "ledger"]})
+    unheard = await client.post("/v1/tenants/sol/plan", json={"modules": ["agenda"]})
+    await worker.work_once()
+    clock.advance(seconds=10)
+    await worker.work_once()
+
+    answer = await client.put("/v1/tenants/sol/modules", json={"modules": ["agenda"]})
+    deployer.behave(UUID(tenant["id"]))
+    await worker.drain()
+
+    assert unheard.status_code == 200
+    assert answer.status_code == 202, answer.text
+    assert (await shown())["state"] == "active"
+
+
+async def test_one_that_is_in_and_cannot_be_removed_stays(provisioned, client):
+    await provisioned(modules=["agenda", "ledger"])
+    answer = await client.put("/v1/tenants/sol/modules", json={"modules": ["agenda"]})
+    assert (answer.status_code, answer.json()["code"]) == (409, "module_not_removable")
+    assert "Choose it again" in answer.json()["detail"]
