@@ -61,34 +61,84 @@ class Workshop:
             yield connection
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One attempt at one operation on one module: its steps in the log, its migrations."""
+
+    workshop: Workshop
+    name: str
+    operation: str
+    attempt: int
+
+    def step(self, step: str) -> Any:
+        return self.workshop.log.step(self.name, self.operation, step, self.attempt)
+
+    async def applied(self, connection: AsyncConnection) -> frozenset[str]:
+        return self.workshop.book.applied(await connection.run_sync(migrations.current_heads))
+
+    async def plan(self, connection: AsyncConnection) -> tuple[OwnedRevision, ...]:
+        return self.workshop.book.upgrade_plan(self.name, await self.applied(connection))
+
+    async def beforehand(self, connection: AsyncConnection) -> tuple[OwnedRevision, ...]:
+        """What asks for a transaction of its own, and what comes before it. Usually nothing.
+
+        A plan that cannot be made is the migrate step's failure, and is logged there.
+        """
+        try:
+            plan = await self.plan(connection)
+        except MigrationRefused:
+            return ()
+        last = max((index for index, revision in enumerate(plan) if revision.transaction != "module"), default=-1)
+        return plan[: last + 1]
+
+    async def migrate(self, connection: AsyncConnection, plan: Sequence[OwnedRevision], *, upgrade: bool = True) -> list[str]:
+        """Run the plan, record what became whose, refuse what touched others, and isolate the module's tables by clinic."""
+        if not plan and upgrade:
+            return []
+        ownership = Ownership(self.name, await books.table_owners(connection))
+        before = await connection.run_sync(migrations.catalogue)
+        migrated = await connection.run_sync(migrations.run, self.workshop.book, plan, upgrade=upgrade)
+        after = await connection.run_sync(migrations.catalogue)
+        if not upgrade:
+            left = await ownership.drop_leftovers(connection, after)
+            if left:
+                logger.warning("the downgrade of %s left %s behind; dropped after the backup", self.name, ", ".join(left))
+            after = await connection.run_sync(migrations.catalogue)
+        ownership.refuse_foreign(before, after)
+        await connection.run_sync(ownership.record, migrated.created, after)
+        await connection.run_sync(apply_policies, ownership.tables(migrated.created, after))
+        return list(migrated.revisions)
+
+
 async def install(workshop: Workshop, target: Target, attempt: int) -> bool:
     """Bring the module from to_install or to_upgrade to installed. False if another process already has. Raises what stopped it."""
-    async with workshop.transaction() as connection:
-        record = await books.claim(connection, target.name)
-    if record is None or record.state not in {State.TO_INSTALL, State.TO_UPGRADE}:
-        return False
-    operation = "install" if record.state is State.TO_INSTALL else "upgrade"
-    run = Run(workshop, target.name, operation, attempt)
-    await _commit_piecewise(run)
-    async with workshop.transaction() as connection:
-        record = await books.claim(connection, target.name)
-        if record is None or record.state not in {State.TO_INSTALL, State.TO_UPGRADE}:
-            return False
-        async with run.step("migrate") as details:
-            plan = await run.plan(connection)
-            details["revisions"] = await run.migrate(connection, plan)
-            await _refuse_undeclared(connection, target)
-        async with run.step("seed") as details:
-            details.update(await _seed(connection, target))
-        after_commit: list[Callable[[], object]] = []
-        async with run.step("lifecycle"):
-            await call_hook(connection, workshop, target, record, operation, after_commit)
-        async with run.step("finalize"):
-            await finalize_install(connection, workshop, target, record)
-            await connection.commit()
+    while True:
+        async with workshop.transaction() as connection:
+            record = await books.claim(connection, target.name)
+            if record is None or record.state not in {State.TO_INSTALL, State.TO_UPGRADE}:
+                return False
+            run = Run(workshop, target.name, "install" if record.state is State.TO_INSTALL else "upgrade", attempt)
+            beforehand = await run.beforehand(connection)
+            if not beforehand:
+                await _install_whole(connection, run, target, record)
+                return True
+        await _commit_piecewise(run, beforehand)
+
+
+async def _install_whole(connection: AsyncConnection, run: Run, target: Target, record: ModuleRecord) -> None:
+    async with run.step("migrate") as details:
+        details["revisions"] = await run.migrate(connection, await run.plan(connection))
+        await _refuse_undeclared(connection, target)
+    async with run.step("seed") as details:
+        details.update(await _seed(connection, target))
+    after_commit: list[Callable[[], object]] = []
+    async with run.step("lifecycle"):
+        await call_hook(connection, run.workshop, target, record, run.operation, after_commit)
+    async with run.step("finalize"):
+        await finalize_install(connection, run.workshop, target, record)
+        await connection.commit()
     for callback in after_commit:
         callback()
-    return True
 
 
 async def uninstall(workshop: Workshop, name: str, found: DiscoveredModule | None, attempt: int) -> backup.Backup | None:
@@ -141,54 +191,11 @@ async def uninstall(workshop: Workshop, name: str, found: DiscoveredModule | Non
     return dumped
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One attempt at one operation on one module: its steps in the log, its migrations."""
-
-    workshop: Workshop
-    name: str
-    operation: str
-    attempt: int
-
-    def step(self, step: str) -> Any:
-        return self.workshop.log.step(self.name, self.operation, step, self.attempt)
-
-    async def applied(self, connection: AsyncConnection) -> frozenset[str]:
-        return self.workshop.book.applied(await connection.run_sync(migrations.current_heads))
-
-    async def plan(self, connection: AsyncConnection) -> tuple[OwnedRevision, ...]:
-        return self.workshop.book.upgrade_plan(self.name, await self.applied(connection))
-
-    async def migrate(self, connection: AsyncConnection, plan: Sequence[OwnedRevision], *, upgrade: bool = True) -> list[str]:
-        """Run the plan, record what became whose, refuse what touched others, and isolate the module's tables by clinic."""
-        if not plan and upgrade:
-            return []
-        ownership = Ownership(self.name, await books.table_owners(connection))
-        before = await connection.run_sync(migrations.catalogue)
-        migrated = await connection.run_sync(migrations.run, self.workshop.book, plan, upgrade=upgrade)
-        after = await connection.run_sync(migrations.catalogue)
-        if not upgrade:
-            left = await ownership.drop_leftovers(connection, after)
-            if left:
-                logger.warning("the downgrade of %s left %s behind; dropped after the backup", self.name, ", ".join(left))
-            after = await connection.run_sync(migrations.catalogue)
-        ownership.refuse_foreign(before, after)
-        await connection.run_sync(ownership.record, migrated.created, after)
-        await connection.run_sync(apply_policies, ownership.tables(migrated.created, after))
-        return list(migrated.revisions)
-
-
-async def _commit_piecewise(run: Run) -> None:
-    """Run what asks for a transaction of its own, and what comes before it. Usually there is nothing."""
-    async with run.workshop.transaction() as connection:
-        plan = await run.plan(connection)
-    last = max((index for index, revision in enumerate(plan) if revision.transaction != "module"), default=-1)
-    if last < 0:
-        return
+async def _commit_piecewise(run: Run, plan: Sequence[OwnedRevision]) -> None:
     async with run.step("migrate") as details:
-        details["revisions"] = [revision.revision for revision in plan[: last + 1]]
+        details["revisions"] = [revision.revision for revision in plan]
         details["committed"] = True
-        for revision in plan[: last + 1]:
+        for revision in plan:
             if revision.transaction == "none":
                 await _run_without_transaction(run, revision)
             else:
