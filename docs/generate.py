@@ -34,9 +34,9 @@ def modules() -> str:
         manifest, module = found.manifest, found.module
         handlers = ", ".join(f"`{event}`" for event in sorted(map(str, module.get_event_handlers()))) or "none"
         parts.append(f"\n## {manifest.name} {manifest.version}\n\n{manifest.summary}\n\n")
-        parts.append(
-            f"Depends on: {', '.join(manifest.depends) or 'nothing'} · removable: {'yes' if manifest.removable else 'no'} · handles: {handlers}\n\n"
-        )
+        depends = ", ".join(manifest.depends) or "nothing"
+        removable = "yes" if manifest.removable else "no"
+        parts.append(f"Depends on: {depends} · removable: {removable} · handles: {handlers}\n\n")
         roles = sorted(manifest.role_permissions)
         parts.append(f"| permission | {' | '.join(roles)} |\n|---|{'---|' * len(roles)}\n")
         for local in module.get_permissions():

@@ -60,9 +60,7 @@ def test_folders_are_not_importable_packages(tree, line):
     target = tree / "control_plane" / "breach.py"
     target.write_text(f"{line}\n")
 
-    done = subprocess.run(
-        [RUFF, "check", "--no-cache", "--isolated", "--config", "pyproject.toml", target], cwd=tree, capture_output=True, text=True
-    )
+    done = subprocess.run([RUFF, "check", "--no-cache", target], cwd=tree, capture_output=True, text=True)
 
     assert done.returncode == 1
     assert "TID251" in done.stdout

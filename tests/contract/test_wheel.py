@@ -61,17 +61,26 @@ def test_the_wheel_holds_everything_a_life_cycle_needs(environment, tenant_datab
         "DENTALPIN_SECRET_KEY": "s" * 40,
         "PG_BINDIR": str(tenant_database.bindir),
     }
-    for arguments, state in (
-        (("install", "agenda"), "installed"),
-        (("uninstall", "agenda"), "uninstalled"),
-        (("install", "agenda"), "installed"),
-    ):
-        scheduled = run(environment, "modules", *arguments, **variables)
-        assert scheduled.returncode == 0, scheduled.stdout + scheduled.stderr
-        processed = run(environment, "modules", "process", **variables)
-        assert processed.returncode == 0, processed.stdout + processed.stderr
-        listed = json.loads(run(environment, "modules", "list", "--json", **variables).stdout)
-        assert {module["name"]: module["state"] for module in listed}["agenda"] == state
+
+    def modules(*arguments: str) -> str:
+        done = run(environment, "modules", *arguments, **variables)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def state_of_agenda() -> str:
+        return {module["name"]: module["state"] for module in json.loads(modules("list", "--json"))}["agenda"]
+
+    modules("process")
+    if state_of_agenda() == "uninstalled":
+        modules("install", "agenda")
+        modules("process")
+    assert state_of_agenda() == "installed"
+    modules("uninstall", "agenda")
+    modules("process", "--removals")
+    assert state_of_agenda() == "uninstalled"
+    modules("install", "agenda")
+    modules("process")
+    assert state_of_agenda() == "installed"
 
 
 def test_nothing_of_the_checkout_is_missing_from_the_wheel(environment):
