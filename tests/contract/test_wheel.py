@@ -68,7 +68,7 @@ def test_the_wheel_holds_everything_a_life_cycle_needs(environment, tenant_datab
         return done.stdout
 
     def state_of_agenda() -> str:
-        return {module["name"]: module["state"] for module in json.loads(modules("list", "--json"))}["agenda"]
+        return {module["name"]: module["state"] for module in json.loads(modules("list", "--json"))["data"]}["agenda"]
 
     modules("process")
     if state_of_agenda() == "uninstalled":
