@@ -18,7 +18,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from app.config import get_settings
 from app.core.isolation import CORE_EXEMPT, apply_policies
 from app.core.plugins.errors import PluginError
 from app.core.plugins.loader import Discovery, discover_modules
@@ -31,6 +30,7 @@ from app.core.runtime.environment import Environment
 from app.core.runtime.errors import CoreMigrationFailed, ModulesNotAsAsked, SettingMissing
 from app.core.runtime.fingerprint import SETTLED, environment_print, fingerprint
 from app.core.runtime.revision import RevisionDocument
+from app.core.runtime.settings import read_settings
 from app.core.runtime.status import StatusChannel
 from app.database import sqlalchemy_url
 from dentalpin_kit import faults
@@ -74,7 +74,7 @@ async def prepare(environment: Environment, status: StatusChannel) -> Prepared:
     revision = RevisionDocument.read(environment.revision_file) if environment.revision_file is not None else None
     # Before the work: what changes meanwhile is for the next boot to notice.
     print_of_now = fingerprint(revision.digests.identity if revision is not None else None)
-    settings = get_settings()
+    settings = read_settings()
     discovery = discover_modules()
     processor = Processor(
         environment.owner_database_url,

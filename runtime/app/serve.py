@@ -98,10 +98,10 @@ def _replace_by_serving_stage(remover_pid: int | None) -> NoReturn:
 def _serve(status: StatusChannel) -> int:
     # What is imported from here on stays; the stage turns collection on again once it serves.
     gc.disable()
-    from app.config import get_settings
+    from app.core.runtime.settings import read_settings
     from app.core.runtime.stage import run
 
-    settings = get_settings()
+    settings = read_settings()
     logs.configure(level=settings.log_level, file=settings.log_file)
     _stay_with(settings.parent_pid)
     if settings.secret_key is None:

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +18,8 @@ from tests.support.http_clients import until
 from tests.support.postgres import TenantDatabase
 from tests.support.revisions import PLATFORM_KEY, TENANT_ID
 
-START_WITHIN = 90
+START_WITHIN = 120
+SERVE = ("-m", "app.cli.main", "serve")
 SECRET_KEY = "only for tests, and long enough to be accepted"
 Json = dict[str, Any]
 
@@ -125,7 +126,9 @@ class TenantRuntime:
             given["DENTALPIN_REVISION_FILE"] = str(self.folder / "revision.json")
         return {**kept, **given, **self.environment, **changes}
 
-    async def start(self, *, supervised: bool = True, status: bool = True, **changes: str) -> RuntimeProcess:
+    async def start(
+        self, *, supervised: bool = True, status: bool = True, program: Sequence[str] = SERVE, **changes: str
+    ) -> RuntimeProcess:
         """Start a process; `supervised` hands it the shared socket, `status` a channel on which its events arrive."""
         reading, writing = os.pipe()
         variables = self.variables(**{"DENTALPIN_PARENT_PID": str(os.getpid()), **changes})
@@ -136,9 +139,7 @@ class TenantRuntime:
         if supervised:
             variables["DENTALPIN_LISTEN_FD"] = str(self.listening.fileno())
             fds.append(self.listening.fileno())
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "app.cli.main", "serve", env=variables, pass_fds=fds, cwd=self.folder
-        )
+        process = await asyncio.create_subprocess_exec(sys.executable, *program, env=variables, pass_fds=fds, cwd=self.folder)
         os.close(writing)
         channel = asyncio.StreamReader()
         await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(channel), os.fdopen(reading, "rb"))

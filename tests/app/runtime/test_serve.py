@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from importlib.metadata import entry_points
+import signal
+import sys
 from pathlib import Path
 
 import asyncpg
@@ -11,22 +12,9 @@ import pytest
 from dentalpin_kit.tokens import SigningKey
 from tests.support.http_clients import LoopingClients, until
 from tests.support.postgres import OWNER, fetch_value, run_sql
-from tests.support.revisions import revision_document
-from tests.support.runtime_process import TenantRuntime, get_json, platform_token
+from tests.support.runtime_process import get_json, platform_token
 
-VERSIONS = {point.name: point.load().manifest["version"] for point in entry_points(group="dentalpin.modules")}
 PATIENTS, AGENDA = "patients", "agenda"
-
-
-def asked(*modules, **changes):
-    return revision_document(*modules, versions=VERSIONS, **changes)
-
-
-@pytest.fixture
-async def runtime(tenant_database, tmp_path):
-    tenant = TenantRuntime(tmp_path, tenant_database)
-    yield tenant
-    await tenant.close()
 
 
 async def installed(runtime):
@@ -36,10 +24,10 @@ async def installed(runtime):
     return [row["name"] for row in rows]
 
 
-async def test_a_first_start_installs_what_the_revision_asks_for_and_proves_it(runtime):
-    runtime.revise(asked(PATIENTS, AGENDA, generation=7))
+async def test_a_first_start_installs_what_the_revision_asks_for_and_proves_it(new_runtime, asked):
+    new_runtime.revise(asked(PATIENTS, AGENDA, generation=7))
 
-    process = await runtime.serve()
+    process = await new_runtime.serve()
     attestation = await process.attestation()
     health = await process.get("/health/ready")
 
@@ -53,7 +41,6 @@ async def test_a_first_start_installs_what_the_revision_asks_for_and_proves_it(r
 
 
 async def test_a_serving_process_knows_nothing_of_the_owners_credentials(runtime):
-    runtime.revise(asked(PATIENTS))
     process = await runtime.serve()
 
     environment = Path(f"/proc/{process.pid}/environ").read_text()
@@ -79,7 +66,6 @@ def written_memory(pid):
 
 
 async def test_a_second_start_has_nothing_to_do(runtime):
-    runtime.revise(asked(PATIENTS))
     assert await (await runtime.serve()).drain() == 0
 
     process = await runtime.serve()
@@ -87,17 +73,17 @@ async def test_a_second_start_has_nothing_to_do(runtime):
     assert process.steps == ["check"]
 
 
-async def test_two_runtimes_that_boot_together_process_once_and_both_serve(runtime):
-    runtime.revise(asked(PATIENTS, AGENDA))
+async def test_two_runtimes_that_boot_together_process_once_and_both_serve(new_runtime, asked):
+    new_runtime.revise(asked(PATIENTS, AGENDA))
 
-    first, second = await asyncio.gather(runtime.start(), runtime.start())
+    first, second = await asyncio.gather(new_runtime.start(), new_runtime.start())
     await asyncio.gather(first.ready(), second.ready())
 
     for process in (first, second):
         attestation = await process.attestation()
         assert attestation["as_asked"]
         assert attestation["healthy"]
-    connection = await asyncpg.connect(runtime.database.owner_url)
+    connection = await asyncpg.connect(new_runtime.database.owner_url)
     migrations = await connection.fetch(
         "SELECT module_name, count(*) AS times FROM core_module_operation_log WHERE step = 'finalize' AND status = 'completed' GROUP BY 1"
     )
@@ -105,29 +91,26 @@ async def test_two_runtimes_that_boot_together_process_once_and_both_serve(runti
     assert {row["module_name"]: row["times"] for row in migrations} == {PATIENTS: 1, AGENDA: 1}
 
 
-async def test_a_module_comes_and_goes_while_clients_see_no_failed_request(runtime):
-    runtime.revise(asked(PATIENTS, generation=1))
+async def test_a_module_goes_and_comes_while_clients_see_no_failed_request(runtime, asked):
     serving = await runtime.serve()
     clients = LoopingClients(*runtime.address, path="/api/v1/patients", think=0.05)
     clients.start(8)
-    for generation, modules in [(2, (PATIENTS, AGENDA)), (3, (PATIENTS,))]:
+    for generation, modules, table in [(2, (PATIENTS,), None), (3, (PATIENTS, AGENDA), "appointments")]:
         await clients.answers(100)
         runtime.revise(asked(*modules, generation=generation))
         following = await runtime.serve(DENTALPIN_KEEP_OLD="1")
         assert await serving.drain() == 0
         serving = following
         await serving.attests(generation=generation, as_asked=True, healthy=True)
+        assert fetch_value(runtime.database.owner_url, "SELECT to_regclass('appointments')::text") == table
     await clients.answers(100)
     await clients.stop()
 
     assert clients.failures == []
     assert clients.statuses.keys() == {401}
-    assert await installed(runtime) == [PATIENTS]
-    assert fetch_value(runtime.database.owner_url, "SELECT to_regclass('appointments')") is None
 
 
-async def test_tables_stay_as_long_as_an_older_process_serves_them(runtime):
-    runtime.revise(asked(PATIENTS, AGENDA, generation=1))
+async def test_tables_stay_as_long_as_an_older_process_serves_them(runtime, asked):
     older = await runtime.serve()
     runtime.revise(asked(PATIENTS, generation=2))
 
@@ -141,8 +124,7 @@ async def test_tables_stay_as_long_as_an_older_process_serves_them(runtime):
     assert_no_zombies(newer.pid)
 
 
-async def test_a_removal_that_is_refused_brings_the_module_back_by_another_process(runtime):
-    runtime.revise(asked(PATIENTS, AGENDA, generation=1))
+async def test_a_removal_that_is_refused_brings_the_module_back_by_another_process(runtime, asked):
     older = await runtime.serve()
     run_sql(runtime.database.owner_url, "CREATE TABLE wall_chart (cabinet_id uuid REFERENCES cabinets)")
     runtime.revise(asked(PATIENTS, generation=2))
@@ -161,7 +143,6 @@ async def test_a_removal_that_is_refused_brings_the_module_back_by_another_proce
 
 
 async def test_a_restart_is_asked_for_by_the_cli_and_carried_out_by_the_supervisor(runtime):
-    runtime.revise(asked(PATIENTS))
     process = await runtime.serve()
 
     command = await runtime.command("modules", "restart", "--json")
@@ -171,20 +152,20 @@ async def test_a_restart_is_asked_for_by_the_cli_and_carried_out_by_the_supervis
     assert (await process.get("/health/ready"))[0] == 200
 
 
-async def test_a_stand_alone_runtime_does_what_was_scheduled_when_its_supervisor_starts_it_again(runtime, unused_port):
+async def test_a_stand_alone_runtime_does_what_was_scheduled_when_its_supervisor_starts_it_again(new_runtime, unused_port):
     alone = {"DENTALPIN_PORT": str(unused_port)}
-    first = await runtime.start(supervised=False, status=False, **alone)
+    first = await new_runtime.start(supervised=False, status=False, **alone)
     await until(lambda: listens(unused_port))
-    scheduled = await runtime.command("modules", "uninstall", AGENDA, "--json")
+    scheduled = await new_runtime.command("modules", "uninstall", AGENDA, "--json")
 
-    await runtime.command("modules", "restart")
+    await new_runtime.command("modules", "restart")
     status = await first.ended()
-    second = await runtime.start(supervised=False, **alone)
+    second = await new_runtime.start(supervised=False, **alone)
     await second.ready()
 
     assert json.loads(scheduled.stdout)["data"]["requires_restart"] is True
     assert status == 75
-    await until(lambda: installed_are(runtime, [PATIENTS]))
+    await until(lambda: installed_are(new_runtime, [PATIENTS]))
     assert (await get_json("127.0.0.1", unused_port, "/api/v1/agenda/appointments"))[0] == 404
 
 
@@ -211,7 +192,46 @@ def assert_no_zombies(pid):
     assert "Z" not in states
 
 
-async def test_an_older_revision_is_refused_with_the_reason(runtime):
+@pytest.mark.parametrize(
+    "point",
+    [
+        pytest.param("boot.core.before", marks=pytest.mark.full),
+        pytest.param("boot.core.after", marks=pytest.mark.full),
+        pytest.param("boot.revision.before", marks=pytest.mark.full),
+        "boot.revision.after",
+    ],
+)
+async def test_a_boot_that_is_killed_is_finished_by_the_next(new_runtime, asked, point):
+    new_runtime.revise(asked(PATIENTS))
+    killed = await new_runtime.start(DENTALPIN_FAULT=point)
+    assert await killed.ended() == -signal.SIGKILL
+
+    attestation = await (await new_runtime.serve()).attestation()
+
+    assert attestation["as_asked"]
+    assert attestation["healthy"]
+    assert fetch_value(new_runtime.database.owner_url, "SELECT count(*) FROM clinics") == 1
+
+
+async def test_a_serving_process_dies_with_its_supervisor(runtime):
+    """The wish to die with the parent is kept over `execve`, from the first stage into the second."""
+    supervisor = await runtime.start(program=("-c", SUPERVISOR, sys.executable, "-m", "app.cli.main", "serve"))
+    await supervisor.event("ready")
+
+    supervisor.process.kill()
+
+    # The channel ends when the last process that could write to it is gone.
+    assert await asyncio.wait_for(supervisor.status.read(), 60) == b""
+
+
+SUPERVISOR = """
+import os, subprocess, sys
+environment = {**os.environ, "DENTALPIN_PARENT_PID": str(os.getpid())}
+subprocess.Popen(sys.argv[1:], env=environment, close_fds=False).wait()
+"""
+
+
+async def test_an_older_revision_is_refused_with_the_reason(runtime, asked):
     runtime.revise(asked(PATIENTS, generation=2))
     await (await runtime.serve()).drain()
     runtime.revise(asked(PATIENTS, generation=1))
@@ -224,12 +244,12 @@ async def test_an_older_revision_is_refused_with_the_reason(runtime):
     assert await process.ended() == 1
 
 
-async def test_where_an_older_process_serves_a_failed_module_leaves_it_serving(runtime):
-    runtime.revise(asked(PATIENTS, generation=1))
-    older = await runtime.serve()
-    runtime.revise(asked(PATIENTS, AGENDA, generation=2))
+async def test_where_an_older_process_serves_a_failed_module_leaves_it_serving(new_runtime, asked):
+    new_runtime.revise(asked(PATIENTS, generation=1))
+    older = await new_runtime.serve()
+    new_runtime.revise(asked(PATIENTS, AGENDA, generation=2))
 
-    newer = await runtime.start(DENTALPIN_KEEP_OLD="1", DENTALPIN_FAULT="processor.install.migrate.before:error")
+    newer = await new_runtime.start(DENTALPIN_KEEP_OLD="1", DENTALPIN_FAULT="processor.install.migrate.before:error")
     failed = await newer.event("failed")
 
     assert failed["code"] == "modules_not_as_asked"
@@ -238,12 +258,12 @@ async def test_where_an_older_process_serves_a_failed_module_leaves_it_serving(r
     assert (await older.get("/health/ready"))[0] == 200
 
 
-async def test_without_an_older_process_the_rest_serves_and_the_attestation_says_what_failed(runtime):
-    runtime.revise(asked(PATIENTS, generation=1))
-    await (await runtime.serve()).drain()
-    runtime.revise(asked(PATIENTS, AGENDA, generation=2))
+async def test_without_an_older_process_the_rest_serves_and_the_attestation_says_what_failed(new_runtime, asked):
+    new_runtime.revise(asked(PATIENTS, generation=1))
+    await (await new_runtime.serve()).drain()
+    new_runtime.revise(asked(PATIENTS, AGENDA, generation=2))
 
-    process = await runtime.serve(DENTALPIN_FAULT="processor.install.migrate.before:error")
+    process = await new_runtime.serve(DENTALPIN_FAULT="processor.install.migrate.before:error")
     attestation = await process.attestation()
 
     assert [item["name"] for item in attestation["not_as_asked"]] == [AGENDA]
@@ -253,7 +273,6 @@ async def test_without_an_older_process_the_rest_serves_and_the_attestation_says
 
 
 async def test_an_idle_process_leaves_and_the_next_connection_waits_for_the_following_one(runtime):
-    runtime.revise(asked(PATIENTS))
     process = await runtime.serve(DENTALPIN_IDLE_AFTER="0.2")
 
     idle = await process.event("idle")
@@ -270,7 +289,6 @@ async def readiness_is(process, status):
 
 
 async def test_losing_the_locks_stops_serving_until_they_are_retaken(runtime, postgres):
-    runtime.revise(asked(PATIENTS))
     process = await runtime.serve()
     superuser = await asyncpg.connect(postgres.superuser_url)
     await superuser.execute(f"ALTER DATABASE {runtime.database.name} ALLOW_CONNECTIONS false")
@@ -288,7 +306,6 @@ async def test_losing_the_locks_stops_serving_until_they_are_retaken(runtime, po
 
 
 async def test_the_attestation_is_for_the_platform_only(runtime):
-    runtime.revise(asked())
     process = await runtime.serve()
     tokens = ["nonsense", platform_token("invite"), platform_token(audience="somebody else"), platform_token(key=SigningKey.generate())]
 
@@ -299,11 +316,11 @@ async def test_the_attestation_is_for_the_platform_only(runtime):
     assert all(body["data"] is None for _, body in [without, *wrong])
 
 
-async def test_a_stand_alone_runtime_installs_what_is_installed_by_default(runtime, unused_port):
-    process = await runtime.start(supervised=False, DENTALPIN_PORT=str(unused_port))
+async def test_a_stand_alone_runtime_installs_what_is_installed_by_default(new_runtime, unused_port):
+    process = await new_runtime.start(supervised=False, DENTALPIN_PORT=str(unused_port))
     await process.ready()
 
-    assert await installed(runtime) == [AGENDA, PATIENTS]
+    assert await installed(new_runtime) == [AGENDA, PATIENTS]
     assert await get_json("127.0.0.1", unused_port, "/health/ready") == (
         200,
         {"status": "ready", "checks": {"locks": True, "database": True, "modules": True}},
@@ -321,16 +338,17 @@ def unused_port():
         return probe.getsockname()[1]
 
 
-async def test_a_missing_setting_is_named_on_the_status_channel(runtime):
-    process = await runtime.start(DENTALPIN_SECRET_KEY="")
+async def test_a_weak_secret_is_refused_without_repeating_it(new_runtime):
+    process = await new_runtime.start(DENTALPIN_SECRET_KEY="hunter2")
     failed = await process.event("failed")
 
+    assert failed["code"] == "setting_invalid"
     assert "DENTALPIN_SECRET_KEY" in failed["reason"]
+    assert "hunter2" not in failed["reason"] + process.tail()
     assert await process.ended() == 1
 
 
 async def test_the_log_is_json_without_passwords(runtime):
-    runtime.revise(asked(PATIENTS))
     await (await runtime.serve()).drain()
 
     lines = (runtime.folder / "runtime.log").read_text().splitlines()

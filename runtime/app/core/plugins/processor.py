@@ -124,7 +124,10 @@ class Processor:
     async def _connected(self) -> AsyncIterator[AsyncConnection]:
         settings = {"application_name": "dentalpin-processor", "jit": "off"}
         self._engine = create_async_engine(
-            sqlalchemy_url(self.owner_url), poolclass=NullPool, connect_args={"timeout": 10, "server_settings": settings}
+            sqlalchemy_url(self.owner_url),
+            poolclass=NullPool,
+            hide_parameters=True,
+            connect_args={"timeout": 10, "server_settings": settings},
         )
         try:
             async with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:

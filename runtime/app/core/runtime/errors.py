@@ -16,6 +16,10 @@ class SettingMissing(BootFailed):
     code: ClassVar[str] = "setting_missing"
 
 
+class SettingInvalid(BootFailed):
+    code: ClassVar[str] = "setting_invalid"
+
+
 class DatabaseUnreachable(BootFailed):
     code: ClassVar[str] = "database_unreachable"
 
