@@ -20,7 +20,7 @@ import httpx2
 from control_plane.deployers.local.placement import write_private
 from control_plane.deployers.local.ports import listen_on_free
 from control_plane.deployers.local.settings import announcement
-from control_plane.embedded import runtime_env
+from control_plane.embedded import runtime_env, schema
 from control_plane.embedded.children import Child, ended, retry_after
 from control_plane.embedded.databases import Databases, prepare
 from control_plane.embedded.layout import EmbeddedError, Facts, Layout, Options, Report
@@ -81,7 +81,7 @@ class Parent:
             databases = await prepare(self.layout)
             self._server = databases.server
             self._report(databases.description)
-            await self._migrate(databases)
+            await schema.bring_up(databases.platform_url)
         finally:
             # A thread cannot be cancelled: leaving now would leave it writing.
             await asyncio.wait({environment})
@@ -90,6 +90,7 @@ class Parent:
         self._spawn(databases, facts, socket_)
         socket_.close()
         await self._wait_ready(facts)
+        next(child for child in self._children if child.name == "worker").start()
         if self.options.demo:
             from control_plane.embedded.demo import ensure_demo
 
@@ -100,11 +101,6 @@ class Parent:
             runtime_env.check_given(self.options.runtime_env)
         else:
             runtime_env.ensure(self.layout.own_runtime, self._report)
-
-    async def _migrate(self, databases: Databases) -> None:
-        from control_plane.migrations import migrate
-
-        await migrate(databases.platform_url)
 
     def _bind(self) -> tuple[socket.socket, Facts]:
         """The API's socket, on the port of last time. It is bound here once, so that a restart of the API loses no connection."""
@@ -147,7 +143,9 @@ class Parent:
             self._child("worker", "control_plane.worker", environment),
         ]
         for child in self._children:
-            child.start()
+            # The worker follows when the API answers: nobody waits for it, and a small machine is busy with the others.
+            if child.name != "worker":
+                child.start()
         if self._server is not None:
             self._watch = asyncio.create_task(self._keep_postgres(self._server), name="postgres")
 

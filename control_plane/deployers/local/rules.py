@@ -18,6 +18,8 @@ class Timing:
     """Migrations of a large clinic take minutes; a start that takes longer than this hangs."""
     drain_limit: float = 300.0
     stop_limit: float = 10.0
+    resume_after: float = 2.0
+    """What a supervisor leaves to others after its own start before it starts tenants that nobody is waiting for."""
     steady_after: float = 60.0
     """A process that dies sooner than this after it became ready counts as a failed start."""
 

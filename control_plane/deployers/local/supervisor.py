@@ -77,7 +77,8 @@ class Supervisor:
         await asyncio.gather(*(keeper.close() for keeper in self._keepers.values()))
 
     async def _resume(self, keeper: TenantKeeper) -> None:
-        """A few at a time: a machine with many tenants must answer while it comes back. A visitor wakes a tenant before its turn."""
+        """A little later and a few at a time: a machine must answer while it comes back. A visitor wakes a tenant before its turn."""
+        await asyncio.sleep(self.timing.resume_after)
         async with self._slots:
             await keeper.wake(LONGEST_WAKE)
 
