@@ -1,0 +1,142 @@
+"""The longer generated references: events, routes and error codes, read from the code itself. Used by `generate.py`."""
+
+import importlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+from dentalpin_kit.problems import DomainError, TemporaryError
+
+ROOT = Path(__file__).parents[1]
+METHODS = ("get", "post", "put", "patch", "delete")
+CODE = re.compile(r'^\s+code(?:: ClassVar\[str\])? = "', re.MULTILINE)
+SOURCES = (
+    ("runtime/dentalpin_kit", "dentalpin_kit"),
+    ("runtime/app", "app"),
+    ("modules", "app.modules"),
+    ("control_plane", "control_plane"),
+)
+
+
+def events() -> str:
+    """The catalogue of the core with the fields each payload has at least."""
+    from app.core.events.types import CATALOGUE
+
+    parts = ["| event | payload, at least | may be null or absent |\n|---|---|---|\n"]
+    for name, model in CATALOGUE.items():
+        needed = [field for field, about in model.model_fields.items() if about.is_required()]
+        spare = [field for field, about in model.model_fields.items() if not about.is_required()]
+        parts.append(f"| `{name}` | {_words(needed)} | {_words(spare)} |\n")
+    return "".join(parts)
+
+
+def runtime_routes() -> str:
+    """What a runtime with the official modules answers."""
+    from app.config import Settings
+    from app.core.clinics.router import router as clinics_router
+    from app.core.plugins.loader import discover_modules
+    from app.core.plugins.registry import ModuleRegistry, MountedModule
+    from app.core.plugins.router import router as modules_router
+    from app.database import Database
+    from app.main import create_app
+
+    official = [MountedModule(found.module, found.manifest) for found in discover_modules() if found.of_core]
+    registry = ModuleRegistry(sorted(official, key=lambda module: (len(module.manifest.depends), module.name)))
+    settings = Settings(secret_key="x" * 32)  # type: ignore[arg-type]  # pydantic makes a secret of it
+    app = create_app(settings, registry, database=Database("postgresql://nobody@localhost/none"), routers=(modules_router,))
+    routers = [("", modules_router), ("/api/v1", clinics_router)]
+    routers += [(f"/api/v1/{each.name}", router) for each in registry.active if (router := each.module.get_router()) is not None]
+    return _table(app.openapi(), {key: asked for prefix, router in routers for key, asked in _permissions(prefix, router.routes).items()})
+
+
+def platform_routes() -> str:
+    """What the control plane answers under /v1."""
+    from control_plane.main import create_app
+    from control_plane.platform import Platform
+
+    return _table(create_app(cast(Platform, SimpleNamespace(clock=None))).openapi(), {})
+
+
+def error_codes(*packages: str) -> str:
+    """Every code a service raises, with the status it is answered with."""
+    rows: dict[tuple[str, str], str] = {}
+    for kind in _error_types():
+        package = kind.__module__.partition(".")[0]
+        if package in packages:
+            note = (kind.__doc__ or "").strip().partition("\n")[0] if "__doc__" in vars(kind) else ""
+            told = " ".join(word for word in ("Temporary." if issubclass(kind, TemporaryError) else "", note) if word)
+            rows[kind.code, kind.__qualname__] = f"| `{kind.code}` | {kind.status} | `{kind.__module__}.{kind.__qualname__}` | {told} |\n"
+    return "| code | status | type | |\n|---|---|---|---|\n" + "".join(row for _, row in sorted(rows.items()))
+
+
+def database_codes() -> str:
+    """What a runtime answers when PostgreSQL refuses a statement."""
+    from app.core.errors import DATABASE
+
+    found: dict[tuple[str, int], list[str]] = {}
+    for state, (status, code, _) in DATABASE.items():
+        found.setdefault((code, status), []).append(state)
+    rows = [f"| `{code}` | {status} | {', '.join(states)} |\n" for (code, status), states in found.items()]
+    return "| code | status | SQLSTATE |\n|---|---|---|\n" + "".join(rows)
+
+
+def _words(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _error_types() -> Iterator[type[DomainError]]:
+    for folder, package in SOURCES:
+        for file in sorted((ROOT / folder).rglob("*.py")):
+            inner = file.relative_to(ROOT / folder).with_suffix("")
+            if "tests" in inner.parts or (package == "app" and inner.parts[0] == "modules") or not CODE.search(file.read_text()):
+                continue
+            module = importlib.import_module(".".join((package, *inner.parts)))
+            own = (value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__)
+            yield from (value for value in own if issubclass(value, DomainError) and "code" in vars(value))
+
+
+def _permissions(prefix: str, routes: Iterable[Any]) -> dict[tuple[str, str], list[str]]:
+    """{(method, path): permissions} of the routes that ask for one, as `require_permission` marks its dependencies."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for route in routes:
+        asked = list(_asked(getattr(route, "dependant", None)))
+        if asked:
+            for method in route.methods:
+                found[method.lower(), prefix + route.path] = asked
+    return found
+
+
+def _asked(dependant: Any) -> Iterator[str]:
+    for inner in getattr(dependant, "dependencies", ()):
+        if permission := getattr(inner.call, "permission", None):
+            yield permission
+        yield from _asked(inner)
+
+
+def _table(document: Mapping[str, Any], permissions: Mapping[tuple[str, str], list[str]]) -> str:
+    needs = bool(permissions)
+    parts = ["| route | takes | answers |" + (" permission |" if needs else "") + "\n|---|---|---|" + ("---|" if needs else "") + "\n"]
+    for path, operations in document["paths"].items():
+        for method in METHODS:
+            if operation := operations.get(method):
+                row = f"| `{method.upper()} {path}` | {_takes(operation)} | {_answers(operation)} |"
+                parts.append(row + (f" {_words(permissions.get((method, path), []))} |" if needs else "") + "\n")
+    return "".join(parts)
+
+
+def _takes(operation: Mapping[str, Any]) -> str:
+    query = [f"`?{parameter['name']}=`" for parameter in operation.get("parameters", []) if parameter["in"] == "query"]
+    body = operation.get("requestBody", {}).get("content", {})
+    return ", ".join([*(f"`{_schema(content.get('schema', {}))}`" for content in body.values()), *query])
+
+
+def _answers(operation: Mapping[str, Any]) -> str:
+    status, answer = next((code, answer) for code, answer in operation["responses"].items() if code.startswith("2"))
+    names = [_schema(content.get("schema", {})) for content in answer.get("content", {}).values()]
+    return " ".join([status, *(f"`{name}`" for name in names if name)])
+
+
+def _schema(schema: Mapping[str, Any]) -> str:
+    return str(schema.get("$ref", "")).rpartition("/")[2]
