@@ -11,7 +11,7 @@ import random
 import secrets
 import socket
 from collections.abc import Coroutine
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -55,7 +55,9 @@ class Worker:
         """Work until `stop` is set; then what is at work is cut short and left for the next worker."""
         await self._look_at_everybody(stop)
         async with Notices(self._platform.database.url) as notices, asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(self._slot(notices), name=f"slot {number}") for number in range(self._settings.worker_slots)]
+            running = [
+                tasks.create_task(self._slot(notices, number), name=f"slot {number}") for number in range(self._settings.worker_slots)
+            ]
             running.append(tasks.create_task(self._keep_house(), name="housekeeping"))
             await stop.wait()
             for task in running:
@@ -85,14 +87,16 @@ class Worker:
         await self._under_lease(held, self._reconcile(held))
         return True
 
-    async def _slot(self, notices: Notices) -> None:
+    async def _slot(self, notices: Notices, number: int) -> None:
+        """Work whenever there is some. Every slot hears of new work; of those that have none, the first looks by itself most often."""
         async with notices.subscribe() as changed:
             while True:
                 changed.clear()
+                looked_at = self._platform.clock.now()
                 try:
                     if await self.work_once() or await self.reconcile_once():
                         continue
-                    pause = await self._pause()
+                    pause = await self._pause(looked_at, longest=LONGEST_PAUSE_SECONDS * (1 + 2 * number))
                 except _DATABASE_AWAY as error:
                     log.warning("the platform's database does not answer: %s", error)
                     pause = 1.0
@@ -200,13 +204,14 @@ class Worker:
     def _jittered(self) -> timedelta:
         return timedelta(seconds=self._settings.reconcile_seconds * _random.uniform(0.8, 1.2))
 
-    async def _pause(self) -> float:
-        """Until the next attempt is due, within bounds."""
+    async def _pause(self, looked_at: datetime, *, longest: float) -> float:
+        """Seconds until the next attempt is due. What was due already and could not be had is in another's hands, who gives notice."""
+        coming = select(func.min(Operation.next_attempt_at)).where(Operation.state.in_(OPEN), Operation.next_attempt_at > looked_at)
         async with self._platform.database.transaction() as session:
-            next_attempt = await session.scalar(select(func.min(Operation.next_attempt_at)).where(Operation.state.in_(OPEN)))
+            next_attempt = await session.scalar(coming)
         if next_attempt is None:
-            return LONGEST_PAUSE_SECONDS
-        return min(LONGEST_PAUSE_SECONDS, max(0.05, (next_attempt - self._platform.clock.now()).total_seconds()))
+            return longest
+        return min(longest, max(0.05, (next_attempt - self._platform.clock.now()).total_seconds()))
 
     async def _keep_house(self) -> None:
         while True:
