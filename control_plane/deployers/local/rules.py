@@ -12,7 +12,7 @@ class Timing:
 
     first_retry: float = 1.0
     longest_retry: float = 60.0
-    patience: float = 5.0
+    patience: float = 20.0
     """A start that takes longer than this is answered by the waiting page; a shorter one lets connections wait."""
     start_limit: float = 900.0
     """Migrations of a large clinic take minutes; a start that takes longer than this hangs."""

@@ -38,7 +38,7 @@ def test_one_start_at_a_time():
 
 
 def test_a_slow_start_is_explained_to_visitors():
-    assert act_and_door(replace(IDLE, starting=NEW, starting_since=90.0)) == (Act.WAIT, Door.ANSWERED)
+    assert act_and_door(replace(IDLE, starting=NEW, starting_since=70.0)) == (Act.WAIT, Door.ANSWERED)
 
 
 def test_a_slow_successor_leaves_the_socket_to_the_old_process():
