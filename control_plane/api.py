@@ -1,5 +1,6 @@
 """`python -m control_plane.api`: the API and the pages as one process."""
 
+import logging
 import os
 
 import uvicorn
@@ -17,6 +18,8 @@ def main() -> None:
         die_with_parent(settings.parent_pid)
     os.umask(0o077)
     logs.configure(level=settings.log_level, file=settings.log_file, process="api")
+    # A line for every look at a runtime would bury the rest.
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
     if settings.listen_fd is not None:
         # It came by inheritance; no program started from here may hold the port after this process is gone.
         os.set_inheritable(settings.listen_fd, False)

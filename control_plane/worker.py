@@ -1,6 +1,7 @@
 """`python -m control_plane.worker`: one worker as a process. SIGTERM ends it; what it was at, the next one goes on with."""
 
 import asyncio
+import logging
 import os
 import signal
 
@@ -40,6 +41,8 @@ def main() -> None:
         die_with_parent(settings.parent_pid)
     os.umask(0o077)
     logs.configure(level=settings.log_level, file=settings.log_file, process="worker")
+    # A line for every look at a runtime would bury the rest.
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
     asyncio.run(work(Platform.build(settings)))
 
 

@@ -89,7 +89,10 @@ async def fail(session: AsyncSession, held: Held, operation_id: UUID, name: Step
         await keep(session, tenant.id, error.observation, at=at)
     if await _ended(session, tenant, operation, at=at):
         return
-    if not isinstance(error, NotYet):
+    if isinstance(error, NotYet):
+        # Watching on is the same attempt.
+        step.attempts -= 1
+    else:
         operation.attempts += 1
     passing = isinstance(error, TemporaryError | TimeoutError) or (
         not isinstance(error, DomainError) and operation.attempts < UNEXPECTED_ATTEMPTS

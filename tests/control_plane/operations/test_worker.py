@@ -343,3 +343,18 @@ async def test_one_that_is_in_and_cannot_be_removed_stays(provisioned, client):
     answer = await client.put("/v1/tenants/sol/modules", json={"modules": ["agenda"]})
     assert (answer.status_code, answer.json()["code"]) == (409, "module_not_removable")
     assert "Choose it again" in answer.json()["detail"]
+
+
+async def test_waiting_for_a_runtime_that_starts_is_one_attempt(order, worker, deployer, clock, shown, monkeypatch):
+    monkeypatch.setattr("control_plane.operations.steps.WATCH_SECONDS", 0)
+    started = await order()
+    deployer.behave(UUID(started["tenant"]["id"]), behind=True)
+    for _ in range(3):
+        await worker.drain()
+        clock.advance(seconds=1)
+    waiting = (await shown())["operation"]
+    deployer.behave(UUID(started["tenant"]["id"]))
+    await worker.drain()
+
+    assert waiting["reason"] == "Waiting for the runtime to prove revision 1."
+    assert [step["attempts"] for step in (await shown())["operation"]["steps"]] == [1, 1, 1, 1, 1]
