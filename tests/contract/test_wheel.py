@@ -13,6 +13,7 @@ from tests.support.runtime_env import build_wheel
 
 ROOT = Path(__file__).parents[2]
 SKIP = {".git", ".venv", ".tools", "var", "node_modules", "__pycache__"}
+NOT_PACKED = {*SKIP, "tests", "conftest.py"}
 
 
 @pytest.fixture(scope="module")
@@ -91,5 +92,6 @@ def test_nothing_of_the_checkout_is_missing_from_the_wheel(environment):
         ("control_plane", "control_plane"),
         ("runtime/dentalpin_kit", "dentalpin_kit"),
     ):
-        source = {path.relative_to(ROOT / folder) for path in (ROOT / folder).rglob("*") if path.is_file() and not SKIP & set(path.parts)}
+        files = (path for path in (ROOT / folder).rglob("*") if path.is_file())
+        source = {path.relative_to(ROOT / folder) for path in files if not NOT_PACKED & set(path.parts)}
         assert [str(path) for path in sorted(source) if not (packages / package / path).exists()] == [], package
