@@ -35,7 +35,12 @@ class ServingProcess:
         self.on_restart(reason)
 
     def differs_from(self, state: ServedState) -> str | None:
-        """Why this process should be replaced now that the database says `state`; None when it should not."""
+        """Why this process should be replaced now that the database says `state`; None when it should not.
+
+        A later revision is no reason: whoever brought it starts the process for it.
+        """
+        if state.revision is not None and (self.revision is None or state.revision.generation > self.revision.generation):
+            return None
         if missing := sorted(state.installed - self.mounted - self.unusable):
             return f"installed but not mounted: {', '.join(missing)}"
         if gone := sorted(self.mounted - state.installed):

@@ -178,7 +178,7 @@ class ServingStage:
                 serving.gate.open = True
             else:
                 # Removed, or being removed, while nobody watched: what is mounted here may have no tables.
-                serving.request_restart(serving.differs_from(state) or "a module is being removed")
+                serving.request_restart(serving.differs_from(state) or "modules changed while the locks were lost")
 
         told: str | None = None
 
