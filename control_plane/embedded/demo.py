@@ -58,11 +58,14 @@ async def ensure_demo(layout: Layout, facts: Facts, report: Report) -> None:
 
 async def _provisioned(api: httpx2.AsyncClient, report: Report) -> dict[str, Any]:
     found = await api.get(f"/v1/tenants/{SLUG}")
-    if found.status_code == 404:
+    # One that was deleted has given its name back; one that failed is taken up where it stopped.
+    if found.status_code == 404 or (found.is_success and found.json()["state"] == "deleted"):
         report(f"Provisioning {NAME} …")
         new = {"name": NAME, "slug": SLUG, "country": "ES", "owner_email": OWNER, "modules": MODULES}
         created = await api.post("/v1/tenants", json=new, headers={"Idempotency-Key": secrets.token_urlsafe(16)})
         _check(created, "The demo clinic was refused")
+    elif found.is_success and (failed := found.json()["operation"]) and failed["state"] == "failed":
+        await api.post(f"/v1/operations/{failed['id']}/retry", headers={"Idempotency-Key": secrets.token_urlsafe(16)})
     begun = datetime.now(UTC)
     told: set[str] = set()
     while datetime.now(UTC) - begun < timedelta(seconds=OPERATION_SECONDS):
@@ -77,7 +80,10 @@ async def _provisioned(api: httpx2.AsyncClient, report: Report) -> dict[str, Any
         if operation.get("state") == "failed":
             raise EmbeddedError(f"The demo clinic could not be provisioned: {operation.get('reason')}")
         await asyncio.sleep(LOOK_SECONDS)
-    raise EmbeddedError(f"The demo clinic was not active within {OPERATION_SECONDS:.0f} s. Its operation says more: bin/dentalpin-cloud.")
+    raise EmbeddedError(
+        f"The demo clinic was not active within {OPERATION_SECONDS:.0f} s; it is still being set up. "
+        f"`bin/dentalpin-cloud tenants get {SLUG}` says more."
+    )
 
 
 def _password(layout: Layout) -> str:

@@ -92,9 +92,18 @@ class Parent:
         await self._wait_ready(facts)
         next(child for child in self._children if child.name == "worker").start()
         if self.options.demo:
-            from control_plane.embedded.demo import ensure_demo
+            await self._demonstrate(facts)
 
+    async def _demonstrate(self, facts: Facts) -> None:
+        """Make the demonstration clinic. One that cannot be made is said, and keeps nobody from using the platform."""
+        from control_plane.embedded.demo import ensure_demo
+
+        try:
             await ensure_demo(self.layout, facts, self._report)
+        except (EmbeddedError, httpx2.HTTPError, OSError) as error:
+            reason = str(error) or type(error).__name__
+            log.warning("the demonstration clinic is not complete: %s", reason)
+            self._report(f"{reason}\nDentalPin runs without its demo clinic. To go on with it: ./dev down, then ./dev up --demo again.")
 
     def _ensure_runtime(self) -> None:
         if self.options.runtime_env is not None:
