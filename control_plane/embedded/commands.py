@@ -250,8 +250,23 @@ def clinic(layout: Layout, slug: str | None, arguments: list[str]) -> NoReturn:
         raise EmbeddedError(f"There is no clinic {slug!r} on {layout.data}. There are: {listed}.")
     program = Path(facts.runtime_env) / "bin" / "dentalpin"
     passed_on = {name: os.environ[name] for name in (*PASSED_ON, "TERM", "COLUMNS") if name in os.environ}
+    if bindir := _client_programs(layout):
+        # `modules restore` needs programs as new as the server that is part of the platform; the machine's own may be older.
+        passed_on.setdefault("PG_BINDIR", bindir)
     environment = runtime_environment(folder, program, passed_on)
     os.execve(program, [str(program), *arguments], environment)  # noqa: S606 - this is what the command is for
+
+
+def _client_programs(layout: Layout) -> str | None:
+    """The programs of the embedded server; None where the platform uses a server of somebody else's."""
+    from control_plane.embedded.postgres import EmbeddedServer, PostgresError
+
+    if not layout.postgres.exists():
+        return None
+    try:
+        return str(EmbeddedServer(layout.postgres).binaries.bindir)
+    except PostgresError:
+        return None
 
 
 def cloud(layout: Layout, arguments: list[str]) -> NoReturn:
