@@ -102,6 +102,47 @@ def test_a_module_that_is_not_as_asked_shows_in_the_exit_status(modules, site):
     assert modules("doctor").exit_code == 1
 
 
+def test_modules_that_need_each_other_are_refused_with_the_circle(modules, site):
+    site.add("egg", depends=["hen"])
+    site.add("hen", depends=["egg"])
+    modules("process")
+
+    answer = modules("install", "hen", "--json")
+
+    assert answer.exit_code == 1
+    assert json.loads(answer.stdout)["errors"] == [{"code": "module_dependency_cycle"}]
+    assert "egg → hen → egg" in json.loads(answer.stdout)["message"]
+    assert "Nothing is pending" in modules("status").output
+
+
+def test_a_manifest_that_says_nothing_usable_is_refused_and_listed_with_what_is_wrong(modules, packages, site):
+    site.add("odd", version="one")
+    modules("process")
+
+    answer = modules("install", "odd")
+
+    assert answer.exit_code == 1
+    assert "'odd'" in answer.stderr
+    assert "no X.Y.Z version" in answer.stderr
+    assert "no X.Y.Z version" in modules("list").output
+    assert "Nothing is pending" in modules("status").output
+
+
+def test_a_malformed_seed_keeps_the_module_out_and_names_file_and_line(modules, packages, site):
+    site.add("colours", data_files=["data/seeds.yaml"]).with_table("colours").seeds("- xml_id: [")
+    modules("process")
+    modules("install", "colours")
+    modules("install", "base")
+
+    assert modules("process").exit_code == 3
+
+    shown = json.loads(modules("info", "colours", "--json").stdout)["data"]
+    assert shown["state"] == "to_install"
+    assert "data/seeds.yaml" in shown["error"]
+    assert "line" in shown["error"]
+    assert json.loads(modules("info", "base", "--json").stdout)["data"]["state"] == "installed"
+
+
 def test_doctor_has_no_issue_with_a_sound_module(modules, packages):
     modules("process")
     modules("install", "stock")

@@ -72,6 +72,31 @@ async def test_what_others_need_is_not_uninstalled_and_they_are_named(client, ru
     assert (await client.get(f"{MODULES}/base")).json()["data"]["state"] == "installed"
 
 
+@pytest.mark.parametrize(
+    ("name", "code", "says"),
+    [
+        ("hen", "module_dependency_cycle", "egg → hen → egg"),
+        ("odd", "manifest_invalid", "no X.Y.Z version"),
+        ("orphan", "module_dependency_missing", "nowhere"),
+        ("future", "module_not_installable", "needs core 99.0.0"),
+    ],
+)
+async def test_what_cannot_be_installed_is_refused_by_name_and_schedules_nothing(client, runtime, site, name, code, says):
+    site.add("egg", depends=["hen"])
+    site.add("hen", depends=["egg"])
+    site.add("odd", version="one")
+    site.add("orphan", depends=["nowhere"])
+    site.add("future", min_core_version="99.0.0")
+
+    answer = await client.post(f"{MODULES}/{name}/install")
+
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["errors"][0]["code"] == code
+    assert answer.json()["errors"][0]["module" if code != "module_dependency_cycle" else "modules"]
+    assert says in answer.json()["message"]
+    assert not [state for state in (await runtime.states()).values() if state.startswith("to_")]
+
+
 async def test_an_unknown_module_is_not_found(client):
     assert (await client.post(f"{MODULES}/nowhere/install")).status_code == 404
     assert (await client.get(f"{MODULES}/nowhere")).status_code == 404
