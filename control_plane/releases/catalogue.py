@@ -1,7 +1,7 @@
 """A release's catalogue as a value: the facts of its manifests that planning and the API need."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from packaging.version import InvalidVersion, Version
@@ -44,6 +44,7 @@ class _Description(BaseModel):
     schema_version: int = Field(alias="schema")
     core_version: str
     modules: dict[str, dict[str, Any]]
+    unusable: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class Catalogue:
     release_id: str
     core_version: str
     modules: Mapping[str, CatalogueModule]
+    unusable: Mapping[str, str] = field(default_factory=dict)
+    """Modules whose package is there and cannot be loaded, and why."""
 
     @classmethod
     def parse(cls, release_id: str, document: Mapping[str, Any]) -> "Catalogue":
@@ -69,7 +72,13 @@ class Catalogue:
                 f"The environment describes its release in schema {description.schema_version}, this platform reads {SCHEMA}. "
                 "Upgrade the older of the two."
             )
-        return cls(release_id, description.core_version, dict(sorted(modules.items())))
+        return cls(release_id, description.core_version, dict(sorted(modules.items())), description.unusable)
+
+    def why_absent(self, name: str) -> str:
+        """Why `name` is none of the modules."""
+        if name in self.unusable:
+            return f"its package cannot be loaded ({self.unusable[name]})"
+        return f"the release has no module {name}"
 
     def why_not_installable(self, module: CatalogueModule) -> str | None:
         """What keeps a module out of any tenant in this release; None when nothing does."""

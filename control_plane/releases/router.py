@@ -35,6 +35,8 @@ class CatalogueOut(BaseModel):
     core_version: str
     base_price: Price
     modules: list[ModuleOut]
+    unusable: dict[str, str]
+    """Packages that are there and cannot be loaded, and why."""
 
     @classmethod
     def of(cls, catalogue: Catalogue, prices: PriceList) -> "CatalogueOut":
@@ -49,7 +51,13 @@ class CatalogueOut(BaseModel):
             for name, module in catalogue.modules.items()
         ]
         base = Price(amount=prices.base, currency=prices.currency)
-        return cls(release=catalogue.release_id, core_version=catalogue.core_version, base_price=base, modules=modules)
+        return cls(
+            release=catalogue.release_id,
+            core_version=catalogue.core_version,
+            base_price=base,
+            modules=modules,
+            unusable=dict(catalogue.unusable),
+        )
 
 
 class ReleaseOut(BaseModel):

@@ -94,6 +94,8 @@ def plan_modules(chosen: Iterable[str], catalogue: Catalogue, requirements: Requ
 
 
 def _refuse_unknown(wanted: frozenset[str], catalogue: Catalogue) -> None:
+    for name in sorted(wanted & catalogue.unusable.keys()):
+        raise ModuleNotInstallable(name, catalogue.why_absent(name))
     if unknown := sorted(wanted - catalogue.modules.keys()):
         raise UnknownModule(unknown, sorted(catalogue.modules))
     for name in sorted(wanted):
@@ -127,7 +129,7 @@ def _close(roots: Iterable[str], catalogue: Catalogue, forbidden: Mapping[str, F
             raise DependencyCycle((*path[path.index(name) :], name))
         trail = (*path, name)
         if name not in catalogue.modules:
-            raise DependencyConflict(trail, f"the release has no module {name}")
+            raise DependencyConflict(trail, catalogue.why_absent(name))
         if path and name in forbidden:
             raise DependencyConflict(trail, f"{name} may not be used here ({forbidden[name].rule})")
         if path and (why := catalogue.why_not_installable(catalogue.modules[name])):

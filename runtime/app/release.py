@@ -21,14 +21,19 @@ SCHEMA: Final = 1
 
 
 def describe(discovery: Discovery | None = None) -> dict[str, Any]:
-    """The catalogue. A package that cannot be loaded is not part of it; the log says why."""
+    """The catalogue. A package that cannot be loaded is none of its modules; `unusable` says why, to whoever asks for it."""
     discovery = discover_modules() if discovery is None else discovery
     folders = {module.name: folder for module in discovery if (folder := _versions(module)) is not None}
     book = read_book(folders, {})
+    unusable = {name: str(error) for name, error in discovery.errors.items()}
+    unusable |= {module.name: why for module in discovery if (why := _why_unusable(module, book)) is not None}
+    for name, why in unusable.items():
+        logger.error("%s is left out of the release: %s", name, why)
     return {
         "schema": SCHEMA,
         "core_version": core_version(),
-        "modules": {module.name: entry for module in discovery if (entry := _entry(module, book)) is not None},
+        "modules": {module.name: _entry(module, book) for module in discovery if module.name not in unusable},
+        "unusable": unusable,
         "schemas": {"revision": revision.json_schema(), "attestation": attestation.json_schema()},
     }
 
@@ -49,13 +54,15 @@ def _versions(module: DiscoveredModule) -> Path | None:
         return None
 
 
-def _entry(module: DiscoveredModule, book: RevisionBook) -> dict[str, Any] | None:
-    if (broken := book.errors.get(module.name)) is not None:
-        logger.error("%s is left out of the release: %s", module.name, broken)
-        return None
+def _why_unusable(module: DiscoveredModule, book: RevisionBook) -> str | None:
+    """Why a package is no module of this release, without its place on this machine; None when it is one."""
     try:
-        manifest = module.manifest
+        _ = module.manifest
+        broken = book.errors.get(module.name)
     except PluginError as error:
-        logger.error("%s is left out of the release: %s", module.name, error.message)
-        return None
-    return {**manifest.snapshot(), "distribution": module.distribution, "heads": list(book.heads(module.name))}
+        return error.message
+    return str(broken).replace(f"{module.package_path.parent}/", "") if broken is not None else None
+
+
+def _entry(module: DiscoveredModule, book: RevisionBook) -> dict[str, Any]:
+    return {**module.manifest.snapshot(), "distribution": module.distribution, "heads": list(book.heads(module.name))}

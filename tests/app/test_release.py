@@ -29,7 +29,7 @@ def test_the_text_is_the_same_however_often_it_is_made():
     assert describe_text(discover_modules()) == describe_text(discover_modules())
 
 
-def test_a_package_that_cannot_be_imported_is_left_out(tmp_path, monkeypatch):
+def test_a_package_that_cannot_be_imported_is_left_out_with_the_reason(tmp_path, monkeypatch):
     metadata = tmp_path / "broken-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
@@ -37,7 +37,8 @@ def test_a_package_that_cannot_be_imported_is_left_out(tmp_path, monkeypatch):
     (tmp_path / "broken_module.py").write_text("raise RuntimeError('no')\n")
     monkeypatch.syspath_prepend(tmp_path)
 
-    modules = describe()["modules"]
+    catalogue = describe()
 
-    assert "broken" not in modules
-    assert "patients" in modules
+    assert "broken" not in catalogue["modules"]
+    assert "RuntimeError: no" in catalogue["unusable"]["broken"]
+    assert "patients" in catalogue["modules"]

@@ -61,12 +61,9 @@ class RuntimeEnvironment:
         self._program.parent.mkdir(parents=True)
         self.describe(MODULES)
 
-    def describe(self, modules: dict[str, dict[str, Any]], *, core_version: str = "1.0.0") -> None:
-        self.print(
-            json.dumps(
-                {"schema": 1, "core_version": core_version, "modules": modules, "schemas": {}}, sort_keys=True, separators=(",", ":")
-            )
-        )
+    def describe(self, modules: dict[str, dict[str, Any]], *, core_version: str = "1.0.0", unusable: dict[str, str] | None = None) -> None:
+        description = {"schema": 1, "core_version": core_version, "modules": modules, "unusable": unusable or {}, "schemas": {}}
+        self.print(json.dumps(description, sort_keys=True, separators=(",", ":")))
 
     def print(self, text: str, *, status: int = 0) -> None:
         self._program.write_text(f"#!/bin/sh\nprintf %s {shlex.quote(text)}\nexit {status}\n")

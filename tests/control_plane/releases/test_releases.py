@@ -55,6 +55,22 @@ async def test_a_manifest_that_lacks_what_planning_needs_is_named(client, runtim
     assert "version" in answer.json()["detail"]
 
 
+async def test_a_package_that_cannot_be_loaded_is_refused_with_the_reason(client, runtime_environment):
+    modules = {**MODULES, "suite": {"version": "1.0.0", "depends": ["odd"]}}
+    runtime_environment.describe(modules, unusable={"odd": "its version 'one' is no X.Y.Z version"})
+    await client.post("/v1/releases/refresh")
+    clinic = {"name": "Clínica Sol", "country": "ES", "owner_email": "ana@sol.example"}
+
+    chosen = await client.post("/v1/tenants", json={**clinic, "modules": ["odd"]})
+    needed = await client.post("/v1/tenants", json={**clinic, "modules": ["suite"]})
+
+    assert (chosen.status_code, chosen.json()["code"], chosen.json()["module"]) == (422, "module_not_installable", "odd")
+    assert "no X.Y.Z version" in chosen.json()["detail"]
+    assert (needed.status_code, needed.json()["path"]) == (422, ["suite", "odd"])
+    assert "no X.Y.Z version" in needed.json()["detail"]
+    assert "odd" in (await client.get("/v1/modules")).json()["unusable"]
+
+
 async def test_the_catalogue_says_prices_and_what_cannot_be_chosen(client):
     found = (await client.get("/v1/modules")).json()
     modules = {one["name"]: one for one in found["modules"]}
