@@ -35,7 +35,7 @@ def options(
     as_json: AsJson = False,
 ) -> None:
     if context.obj is None and not context.resilient_parsing:
-        context.obj = State(Api(Target.find(url, key, key_file, data)), as_json)
+        context.obj = State(lambda: Api(Target.find(url, key, key_file, data)), as_json)
 
 
 @app.command()

@@ -110,3 +110,13 @@ def test_without_a_platform_it_says_where_to_look(tmp_path, capsys, monkeypatch)
     with pytest.raises(SystemExit):
         main(["--data", str(tmp_path), "modules"])
     assert "No platform was started on" in capsys.readouterr().err
+
+
+def test_help_needs_no_platform(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("DENTALPIN_DATA", str(tmp_path))
+
+    with pytest.raises(SystemExit) as left:
+        main(["tenants", "create", "--help"])
+
+    assert not left.value.code
+    assert "--country" in capsys.readouterr().out
