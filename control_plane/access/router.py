@@ -2,12 +2,12 @@
 
 from datetime import datetime
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from control_plane.access import service
 from control_plane.access.models import OperatorKey
-from control_plane.access.routing import CurrentActor, PlatformRoute, Session, ThisPlatform
+from control_plane.access.routing import CurrentActor, PlatformRoute, Session, ThisPlatform, show_once
 from control_plane.audit import service as audit
 
 router = APIRouter(prefix="/keys", tags=["keys"], route_class=PlatformRoute)
@@ -29,7 +29,7 @@ class KeyOut(BaseModel):
 
 
 class CreatedKey(KeyOut):
-    key: str = Field(description="Shown this once.")
+    key: str | None = Field(description="Shown this once; null where the request is repeated with its Idempotency-Key.")
 
 
 class KeyList(BaseModel):
@@ -37,7 +37,8 @@ class KeyList(BaseModel):
 
 
 @router.post("", status_code=201)
-async def create_key(body: NewKey, session: Session, actor: CurrentActor, platform: ThisPlatform) -> CreatedKey:
+async def create_key(body: NewKey, request: Request, session: Session, actor: CurrentActor, platform: ThisPlatform) -> CreatedKey:
+    show_once(request, "key")
     now = platform.clock.now()
     row, key = await service.create_key(session, body.name, at=now)
     audit.record(session, actor, "key.created", at=now, prefix=row.prefix, name=body.name)

@@ -20,6 +20,11 @@ from control_plane.platform import Platform
 _bearer = HTTPBearer(auto_error=False, description="An operator key; `./dev key` makes one.")
 
 
+def show_once(request: Request, *members: str) -> None:
+    """Keep members of this answer out of what is stored for a repetition of the request: they are secrets."""
+    request.state.shown_once = members
+
+
 class _RollBack(Exception):
     def __init__(self, response: Response) -> None:
         self.response = response
@@ -44,7 +49,7 @@ class PlatformRoute(APIRoute):
                     if response.status_code >= 400:
                         raise _RollBack(response)
                     if claim is not None:
-                        await claim.keep(response)
+                        await claim.keep(response, without=getattr(request.state, "shown_once", ()))
                     return response
             except _RollBack as refused:
                 return refused.response

@@ -100,6 +100,8 @@ def create_key(context: typer.Context, name: Annotated[str, typer.Argument(help=
     made = state.api.call("POST", "/v1/keys", {"name": name})
     if state.as_json or as_json:
         printing.print_json(made)
+    elif made["key"] is None:
+        raise CommandFailed(f"The key was made and its answer lost. Revoke it (keys revoke {made['prefix']}) and make another.")
     else:
         typer.echo(made["key"])
 

@@ -5,6 +5,7 @@ stored answer, or, if this one was rolled back, takes its place. A refused reque
 """
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -31,10 +32,14 @@ class Claim:
     key: str
     answer: Response | None = None
 
-    async def keep(self, response: Response) -> None:
+    async def keep(self, response: Response, *, without: Collection[str] = ()) -> None:
+        """Store what is answered; the members named by `without` are secrets and null in every repetition."""
         row = update(IdempotentAnswer).where(IdempotentAnswer.scope == self.scope, IdempotentAnswer.key == self.key)
         media_type = response.headers.get("content-type")
-        await self.session.execute(row.values(status=response.status_code, media_type=media_type, body=bytes(response.body)))
+        body = bytes(response.body)
+        if without:
+            body = json.dumps({**json.loads(body), **dict.fromkeys(without)}).encode()
+        await self.session.execute(row.values(status=response.status_code, media_type=media_type, body=body))
 
 
 async def claim(session: AsyncSession, request: Request, *, scope: str, at: datetime) -> Claim | None:

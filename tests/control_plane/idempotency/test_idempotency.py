@@ -64,3 +64,14 @@ async def test_a_key_of_another_caller_is_another_key(client, platform):
 
     assert answer.status_code == 202
     assert await number_of_tenants(platform) == 2
+
+
+async def test_a_secret_is_shown_once_and_not_kept_for_a_repetition(client, platform):
+    first = (await client.post("/v1/keys", json={"name": "Ana"}, headers={"Idempotency-Key": "k1"})).json()
+    again = (await client.post("/v1/keys", json={"name": "Ana"}, headers={"Idempotency-Key": "k1"})).json()
+    async with platform.database.transaction() as session:
+        stored = await session.scalar(text("SELECT body FROM idempotent_answer"))
+
+    assert again == {**first, "key": None}
+    assert first["key"].encode() not in stored
+    assert len((await client.get("/v1/keys")).json()["items"]) == 3
