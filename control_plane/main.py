@@ -43,9 +43,10 @@ async def ready(platform: ThisPlatform) -> dict[str, str]:
 
 async def read_release(platform: Platform) -> None:
     """Register what the runtime's environment holds now. Raises what describing raises."""
-    release_id, document = await describe(platform.settings.environment)
-    async with platform.database.transaction() as session:
-        await releases.register(session, release_id, document, at=platform.clock.now())
+    async with platform.reading:
+        release_id, document = await describe(platform.settings.environment)
+        async with platform.database.transaction() as session:
+            await releases.register(session, release_id, document, at=platform.clock.now())
 
 
 async def _read_release_at_start(platform: Platform) -> None:

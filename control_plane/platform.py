@@ -1,6 +1,7 @@
 """What one process of the platform works with. Built once from the settings; tests build it with their own clock and mailer."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 
 from control_plane.access.signing import load_signing_key
 from control_plane.clock import Clock, SystemClock
@@ -24,6 +25,8 @@ class Platform:
     prices: PriceList
     mailer: Mailer
     deployer: Deployer
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held from describing the runtime's environment to registering what was found: what was read last counts."""
 
     @classmethod
     def build(cls, settings: Settings, *, clock: Clock | None = None, deployer: Deployer | None = None) -> "Platform":

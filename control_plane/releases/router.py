@@ -90,8 +90,9 @@ async def newest_release(session: Session, actor: CurrentActor) -> ReleaseOut:
 @router.post("/releases/refresh")
 async def refresh(session: Session, actor: CurrentActor, platform: ThisPlatform) -> ReleaseOut:
     """Read the runtime's environment again, after a distribution was installed into it or taken out."""
-    release_id, document = await describe(platform.settings.environment)
     now = platform.clock.now()
-    release = await service.register(session, release_id, document, at=now)
+    async with platform.reading:
+        release_id, document = await describe(platform.settings.environment)
+        release = await service.register(session, release_id, document, at=now)
     audit.record(session, actor, "release.refreshed", at=now, release=release.id)
     return ReleaseOut.of(release)

@@ -1,10 +1,13 @@
 """Releases are what the runtime's environment prints about itself."""
 
+import asyncio
 import hashlib
 import json
+import os
 
 import pytest
 
+from control_plane.main import read_release
 from control_plane.releases.catalogue import UnreadableRelease
 from control_plane.releases.describe import EnvironmentUnavailable, describe
 from tests.support.platform import MODULES
@@ -27,6 +30,22 @@ async def test_an_environment_that_goes_back_goes_back_to_its_release(client, ru
 
     assert second["modules"] == {"agenda": "2.0.0"}
     assert third["id"] == first["id"] == (await client.get("/v1/releases/newest")).json()["id"]
+
+
+async def test_what_was_read_last_counts_however_slow_an_earlier_reading_was(client, platform, runtime_environment):
+    folder = runtime_environment.folder
+    os.mkfifo(folder / "gate")
+    text = json.dumps({"schema": 1, "core_version": "1.0.0", "modules": {"patients": {"version": "1.0.0"}}})
+    (folder / "bin" / "dentalpin").write_text(f"#!/bin/sh\necho reading >{folder}/gate\nread go <{folder}/gate\nprintf %s '{text}'\n")
+    slow = asyncio.create_task(read_release(platform))
+    await asyncio.to_thread((folder / "gate").read_text)
+    runtime_environment.describe({"agenda": {"version": "2.0.0"}})
+    refreshing = asyncio.create_task(client.post("/v1/releases/refresh"))
+    await asyncio.wait({refreshing}, timeout=0.5)
+    await asyncio.to_thread((folder / "gate").write_text, "go\n")
+    await asyncio.gather(slow, refreshing)
+
+    assert (await client.get("/v1/releases/newest")).json()["modules"] == {"agenda": "2.0.0"}
 
 
 @pytest.mark.parametrize(
