@@ -35,7 +35,7 @@ def tenant(found: Json) -> str:
     proved = f"revision {observed['revision']} ({observed['status']})" if observed else "nothing yet"
     lines.append(f"  desired revision {desired['revision']}, observed {proved}")
     lines += [f"    {line}" for line in modules(desired["modules"]).splitlines()]
-    lines += [f"  unmet: {one['id']} ({one['title']}): {one['why']}" for one in desired["compliance"]["unmet"]]
+    lines += [f"  unmet: {one['id']} ({one['title']}): {one['why']}" for one in found["compliance"]["unmet"]]
     if found["final_dump"]:
         lines.append(f"  final dump: {found['final_dump']['path']}, kept until {found['final_dump']['until']}")
     return "\n".join(lines)

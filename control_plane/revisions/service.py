@@ -9,8 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.access.actors import Actor
 from control_plane.compliance.facts import Facts
+from control_plane.compliance.matching import match
 from control_plane.compliance.requirements import Requirements
 from control_plane.compliance.resolving import resolve
+from control_plane.errors import DomainError
 from control_plane.operations.kinds import StepName
 from control_plane.operations.models import Operation, OperationStep
 from control_plane.platform import Platform
@@ -18,6 +20,7 @@ from control_plane.releases import service as releases
 from control_plane.releases.catalogue import Catalogue
 from control_plane.revisions.document import (
     ClinicPart,
+    CompliancePart,
     OwnerPart,
     PlatformPart,
     RevisionContent,
@@ -74,6 +77,20 @@ async def propose(
         platform=PlatformPart(url=platform.settings.public_url.rstrip("/"), public_key=platform.key.public),
     )
     return Proposal(content, modules, requirements, catalogue)
+
+
+async def compliance_today(session: AsyncSession, platform: Platform, tenant: Tenant, content: RevisionContent) -> CompliancePart:
+    """What the law asks today of a tenant that runs `content`: the law changes on days when nobody chooses anything.
+
+    Where today's law cannot be applied to the tenant's facts (they contradict it), what was planned with stands.
+    """
+    try:
+        requirements = requirements_of(tenant, platform)
+    except DomainError:
+        return content.compliance
+    modules = releases.catalogue_of(await releases.release_for(session, content.release.id)).modules
+    running = {module.name: modules[module.name].model_dump() for module in content.modules if module.name in modules}
+    return compliance_part(requirements, ModuleSet((), match(requirements, running)))
 
 
 def clinic_part(tenant: Tenant, requirements: Requirements) -> ClinicPart:

@@ -12,7 +12,9 @@ from control_plane.audit.schemas import AuditList, AuditOut
 from control_plane.operations.models import Operation
 from control_plane.operations.observing import look
 from control_plane.operations.schemas import OperationList, OperationOut
+from control_plane.platform import Platform
 from control_plane.revisions import service as revisions
+from control_plane.revisions.document import parse
 from control_plane.tenants import service
 from control_plane.tenants.models import ObservedTenant, Tenant
 from control_plane.tenants.schemas import (
@@ -43,23 +45,25 @@ KnownTenant = Annotated[Tenant, Depends(known_tenant)]
 LockedTenant = Annotated[Tenant, Depends(locked_tenant)]
 
 
-async def shown(session: AsyncSession, tenant: Tenant) -> TenantOut:
+async def shown(session: AsyncSession, platform: Platform, tenant: Tenant) -> TenantOut:
+    desired = await revisions.desired(session, tenant)
+    law = await revisions.compliance_today(session, platform, tenant, parse(desired.document))
     last = await session.scalar(select(Operation).where(Operation.tenant_id == tenant.id).order_by(Operation.number.desc()).limit(1))
-    return TenantOut.show(tenant, await revisions.desired(session, tenant), await session.get(ObservedTenant, tenant.id), last)
+    return TenantOut.show(tenant, desired, law, await session.get(ObservedTenant, tenant.id), last)
 
 
-async def answered(session: AsyncSession, started: Started, response: Response) -> StartedOut:
+async def answered(session: AsyncSession, platform: Platform, started: Started, response: Response) -> StartedOut:
     """202 with the operation that was begun; 200 where nothing had to be done."""
     await session.flush()
     if started.operation is None:
         response.status_code = 200
     operation = OperationOut.of(started.operation, started.tenant.slug) if started.operation else None
-    return StartedOut(tenant=await shown(session, started.tenant), operation=operation)
+    return StartedOut(tenant=await shown(session, platform, started.tenant), operation=operation)
 
 
 @router.post("", status_code=202)
 async def create_tenant(new: NewTenant, session: Session, actor: CurrentActor, platform: ThisPlatform, response: Response) -> StartedOut:
-    return await answered(session, await service.create(session, platform, new, actor=actor), response)
+    return await answered(session, platform, await service.create(session, platform, new, actor=actor), response)
 
 
 @router.get("")
@@ -76,8 +80,8 @@ async def list_tenants(
 
 
 @router.get("/{slug}")
-async def get_tenant(tenant: KnownTenant, session: Session) -> TenantOut:
-    return await shown(session, tenant)
+async def get_tenant(tenant: KnownTenant, session: Session, platform: ThisPlatform) -> TenantOut:
+    return await shown(session, platform, tenant)
 
 
 @router.get("/{slug}/operations")
@@ -105,7 +109,7 @@ async def put_modules(
     choice: ModuleChoice, tenant: LockedTenant, session: Session, actor: CurrentActor, platform: ThisPlatform, response: Response
 ) -> StartedOut:
     started = await service.change_modules(session, platform, tenant, frozenset(choice.modules), actor=actor)
-    return await answered(session, started, response)
+    return await answered(session, platform, started, response)
 
 
 @router.post("/{slug}/invitation", status_code=202)
@@ -116,7 +120,7 @@ async def send_invitation(
     # Whether the owner was quicker only the runtime knows; it is asked before anything is locked.
     await look(platform, (await service.find(session, slug)).id)
     started = await service.invite(session, platform, await service.find(session, slug, lock=True), wanted.owner_email, actor=actor)
-    return await answered(session, started, response)
+    return await answered(session, platform, started, response)
 
 
 @router.delete("/{slug}", status_code=202)
@@ -124,4 +128,4 @@ async def delete_tenant(
     tenant: LockedTenant, session: Session, actor: CurrentActor, platform: ThisPlatform, response: Response
 ) -> StartedOut:
     """Delete the tenant. A final dump is kept; the operation's result says where and until when."""
-    return await answered(session, await service.delete(session, platform, tenant, actor=actor), response)
+    return await answered(session, platform, await service.delete(session, platform, tenant, actor=actor), response)

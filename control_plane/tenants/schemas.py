@@ -191,6 +191,8 @@ class TenantOut(TenantSummary):
     owner_email: str
     chosen: list[str]
     desired: DesiredOut
+    compliance: ComplianceOut
+    """What the law asks today of what is desired; `desired.compliance` is what it was planned with."""
     observed: ObservedOut | None
     in_sync: bool
     """Whether the runtime proved to run what is desired, by effect."""
@@ -199,7 +201,9 @@ class TenantOut(TenantSummary):
     final_dump: FinalDump | None
 
     @classmethod
-    def show(cls, tenant: Tenant, revision: Revision, seen: ObservedTenant | None, last: Operation | None) -> "TenantOut":
+    def show(
+        cls, tenant: Tenant, revision: Revision, law: CompliancePart, seen: ObservedTenant | None, last: Operation | None
+    ) -> "TenantOut":
         dump = FinalDump(path=tenant.final_dump, until=tenant.final_dump_until) if tenant.final_dump and tenant.final_dump_until else None
         observed = ObservedOut.of(seen) if seen else None
         return cls(
@@ -213,6 +217,7 @@ class TenantOut(TenantSummary):
             owner_email=tenant.owner_email,
             chosen=tenant.chosen,
             desired=DesiredOut.of(revision),
+            compliance=ComplianceOut.show(law),
             observed=observed,
             in_sync=bool(observed and observed.effect == revision.effect and observed.healthy and observed.as_asked),
             operation=OperationOut.of(last, tenant.slug) if last else None,

@@ -34,7 +34,7 @@ async def test_a_new_tenant_is_answered_with_its_operation(client):
 async def test_what_the_law_requires_on_the_day_is_added_with_its_reason(client, clock):
     company = clinic(tax_id="B58378431")
     before = (await client.post("/v1/tenants", json=company)).json()["tenant"]["desired"]
-    clock.move_to("2027-01-02")
+    clock.move_to("2027-01-01")
     after = (await client.post("/v1/tenants", json=company)).json()["tenant"]["desired"]
 
     assert [module["name"] for module in before["modules"]] == ["patients", "agenda"]
@@ -45,12 +45,28 @@ async def test_what_the_law_requires_on_the_day_is_added_with_its_reason(client,
 async def test_an_obligation_nothing_fulfils_is_shown_as_unmet(client, clock, runtime_environment):
     runtime_environment.describe({"agenda": {"version": "1.0.0"}})
     await client.post("/v1/releases/refresh")
-    clock.move_to("2027-01-02")
+    clock.move_to("2027-01-01")
 
     desired = (await client.post("/v1/tenants", json=clinic(tax_id="B58378431"))).json()["tenant"]["desired"]
 
     assert [module["name"] for module in desired["modules"]] == ["agenda"]
     assert [one["id"] for one in desired["compliance"]["unmet"]] == ["es-verifactu"]
+
+
+async def test_the_law_of_the_day_is_shown_also_where_nobody_chose_anything_since(client, clock, runtime_environment):
+    runtime_environment.describe({"agenda": {"version": "1.0.0"}})
+    await client.post("/v1/releases/refresh")
+    clock.move_to("2026-12-31")
+    created = (await client.post("/v1/tenants", json=clinic(slug="sol"))).json()["tenant"]
+    clock.move_to("2027-01-01")
+
+    tenant = (await client.get("/v1/tenants/sol")).json()
+    plan = (await client.post("/v1/tenants/sol/plan", json={"modules": ["agenda"]})).json()
+
+    assert (created["compliance"]["on"], created["compliance"]["unmet"]) == ("2026-12-31", [])
+    assert (tenant["compliance"]["on"], [one["id"] for one in tenant["compliance"]["unmet"]]) == ("2027-01-01", ["es-verifactu"])
+    assert tenant["desired"]["compliance"]["on"] == "2026-12-31"
+    assert [one["id"] for one in plan["compliance"]["unmet"]] == ["es-verifactu"]
 
 
 @pytest.mark.parametrize(
