@@ -89,6 +89,16 @@ def test_the_only_clinic_needs_no_name(layout, runtime_env):
     assert environment["OWNER_DATABASE_URL_FILE"].endswith("/secrets/owner.url")
 
 
+def test_a_clinic_s_command_gets_the_programs_of_the_embedded_server(layout, runtime_env, monkeypatch):
+    monkeypatch.delenv("PG_BINDIR", raising=False)
+    layout.postgres.mkdir()
+    place(layout, "clinica-sol")
+
+    _, environment = json.loads(dev(layout, "clinic", "modules", "restore", "inventory").stdout)
+
+    assert (Path(environment["PG_BINDIR"]) / "pg_restore").exists()
+
+
 def test_several_clinics_are_listed_unless_one_is_named(layout, runtime_env):
     place(layout, "clinica-sol")
     place(layout, "clinica-mar")
