@@ -23,8 +23,6 @@ CORE_PERMISSIONS: Final = (
     "admin.clinic.write",
     "admin.modules.read",
     "admin.modules.write",
-    "admin.modules.read",
-    "admin.modules.write",
     "admin.users.read",
     "admin.users.write",
 )
