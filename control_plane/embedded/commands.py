@@ -117,7 +117,11 @@ def summary(layout: Layout) -> list[str]:
         f"  Logs               {layout.logs}",
     ]
     if demo := read_json(layout.demo):
-        lines += ["", f"  Demo clinic        {demo['url']}/", f"  sign in as         {demo['email']}, password {demo['password']}"]
+        from control_plane.embedded.demo import SLUG
+
+        # Its address follows --host, PUBLIC_URL and taken ports, as every clinic's does.
+        url = next((clinic["url"] for clinic in _clinics(layout) if clinic["slug"] == SLUG), demo["url"])
+        lines += ["", f"  Demo clinic        {url}/", f"  sign in as         {demo['email']}, password {demo['password']}"]
     return lines
 
 

@@ -42,6 +42,7 @@ class Parent:
         self._children: list[Child] = []
         self._server: EmbeddedServer | None = None
         self._watch: asyncio.Task[None] | None = None
+        self._postgres_restarts = 0
         self._state = "starting"
 
     async def run(self, ready: Callable[[], None]) -> None:
@@ -197,6 +198,7 @@ class Parent:
             try:
                 await asyncio.to_thread(server.start)
                 failures = 0
+                self._postgres_restarts += 1
             except PostgresError as error:
                 log.error("%s", error)
             self._note()
@@ -205,7 +207,7 @@ class Parent:
         """Write down which processes there are, for `./dev status`."""
         processes = [{"name": "platform", "pid": os.getpid(), "restarts": 0}]
         if self._server is not None:
-            processes.append({"name": "postgres", "pid": self._server.pid(), "restarts": 0})
+            processes.append({"name": "postgres", "pid": self._server.pid(), "restarts": self._postgres_restarts})
         processes += [{"name": child.name, "pid": child.pid, "restarts": child.restarts} for child in self._children]
         write_private(self.layout.processes, json.dumps({"state": self._state, "processes": processes}, indent=1))
 

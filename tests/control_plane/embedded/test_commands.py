@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from control_plane.deployers.local.placement import Goal, Placement, PlacementStore
+from control_plane.embedded import commands
 from control_plane.embedded.layout import Facts, Layout
 from control_plane.embedded.running import AlreadyRunning, is_running, take_lock
 
@@ -115,3 +116,15 @@ def test_several_clinics_are_listed_unless_one_is_named(layout, runtime_env):
 def test_before_the_first_start_the_commands_say_how_to_start(layout):
     assert "./dev up" in dev(layout, "clinic", "modules", "list").stderr
     assert "./dev up" in dev(layout, "key").stderr
+
+
+def test_the_demo_clinic_is_shown_where_it_is_now(layout, monkeypatch):
+    Facts("0.0.0.0", 8000, "http://192.0.2.7:8000", "env").write(layout)
+    layout.demo.write_text(json.dumps({"url": "http://127.0.0.1:20001", "email": "ana@example.com", "password": "secret"}))
+    shown = "\n".join(commands.summary(layout))
+    monkeypatch.setattr(commands, "_clinics", lambda _: [{"slug": "clinica-demo", "url": "http://192.0.2.7:20001"}])
+    moved = "\n".join(commands.summary(layout))
+
+    assert "http://127.0.0.1:20001/" in shown
+    assert "http://192.0.2.7:20001/" in moved
+    assert "ana@example.com, password secret" in moved

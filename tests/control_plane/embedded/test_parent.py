@@ -38,6 +38,10 @@ def answers(platform):
         return False
 
 
+def restarts(platform, name):
+    return next(process["restarts"] for process in platform.status()["processes"] if process["name"] == name)
+
+
 def alive(pid):
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -78,6 +82,7 @@ def test_a_killed_process_comes_back(platform, name):
 
     wait_for(back, f"{name} runs again")
     wait_for(lambda: answers(platform), "the API answers")
+    wait_for(lambda: restarts(platform, name) >= 1, f"the restart of {name} is counted")
 
 
 def test_after_a_kill_of_the_parent_nothing_lingers_and_the_next_start_goes_on(platform):
