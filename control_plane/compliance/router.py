@@ -1,4 +1,4 @@
-"""`/v1/compliance`: what a country asks of a clinic with given facts on a given date. Reads packs only, so it needs no database."""
+"""`/v1/compliance`: what a country asks of a clinic with given facts on a given date, and which modules of the newest release meet it."""
 
 import re
 from datetime import date
@@ -10,9 +10,13 @@ from control_plane.clock import Clock
 from control_plane.compliance.errors import BadDate, CountryNotFound, UnknownCountry
 from control_plane.compliance.facts import Facts
 from control_plane.compliance.loading import Packs, official_packs
+from control_plane.compliance.matching import Manifests, match
 from control_plane.compliance.resolving import resolve
 from control_plane.compliance.schemas import CountriesOut, CountryOut, RequirementsOut
 from control_plane.languages import preferred
+from control_plane.platform import Platform
+from control_plane.releases import service as releases
+from control_plane.releases.errors import NoRelease
 
 router = APIRouter(prefix="/compliance", tags=["compliance"])
 
@@ -44,12 +48,26 @@ def list_countries(packs: OfficialPacks, accept_language: AcceptLanguage = None)
     return CountriesOut(items=[CountryOut.of(packs, packs.jurisdiction(country), language) for country in packs.countries])
 
 
+async def _modules(request: Request) -> Manifests | None:
+    """What can be installed from the newest release; None where nothing is deployed from here, or not yet."""
+    platform: Platform | None = getattr(request.app.state, "platform", None)
+    if platform is None:
+        return None
+    async with platform.database.transaction() as session:
+        try:
+            catalogue = releases.catalogue_of(await releases.newest(session))
+        except NoRelease:
+            return None
+    return {name: module.model_dump() for name, module in catalogue.usable().items()}
+
+
 @router.get("/{country}")
 def get_requirements(
     country: str,
     request: Request,
     packs: OfficialPacks,
     clock: Annotated[Clock, Depends(_clock)],
+    modules: Annotated[Manifests | None, Depends(_modules)],
     on: Annotated[str | None, Query(description="YYYY-MM-DD; today in the country when left out")] = None,
     territory: str | None = None,
     legal_form: str | None = None,
@@ -64,4 +82,5 @@ def get_requirements(
         raise CountryNotFound(country, packs.countries) from error
     day = clock.today(jurisdiction.time_zones[0]) if on is None else parse_date(on)
     facts = Facts.of(country, territory, legal_form=legal_form, tax_id=tax_id, **stated)
-    return RequirementsOut.of(resolve(facts, packs, day), preferred(accept_language))
+    found = resolve(facts, packs, day)
+    return RequirementsOut.of(found, preferred(accept_language), match(found, modules) if modules is not None else None)

@@ -5,6 +5,7 @@ from datetime import date
 from pydantic import BaseModel
 
 from control_plane.compliance.loading import Jurisdiction, Packs
+from control_plane.compliance.matching import Match
 from control_plane.compliance.requirements import Requirements, Status
 from control_plane.compliance.schema import Deadline, Prohibition, Residency, Retention, Text, Vat
 
@@ -55,6 +56,8 @@ class ObligationOut(BaseModel):
     effective_until: date | None
     lock: str | None
     depends_on: list[str]
+    fulfilled_by: str | None
+    """The module of the newest release that would be installed for it."""
 
 
 class NotApplicableOut(BaseModel):
@@ -185,6 +188,8 @@ class RequirementsOut(BaseModel):
     name: str
     on: date
     obligations: list[ObligationOut]
+    unmet: list[str] | None
+    """Required obligations nothing in the newest release fulfils; null before the first release."""
     not_applicable: list[NotApplicableOut]
     assumptions: list[AssumptionOut]
     upcoming: list[ChangeOut]
@@ -201,7 +206,7 @@ class RequirementsOut(BaseModel):
     packs: dict[str, str]
 
     @classmethod
-    def of(cls, found: Requirements, language: str) -> "RequirementsOut":
+    def of(cls, found: Requirements, language: str, matched: Match | None = None) -> "RequirementsOut":
         profile = found.profile
         return cls(
             country=found.country,
@@ -221,9 +226,11 @@ class RequirementsOut(BaseModel):
                     effective_until=one.until,
                     lock=one.lock,
                     depends_on=list(one.depends_on),
+                    fulfilled_by=matched.fulfilled_by.get(one.id) if matched else None,
                 )
                 for one in found.obligations
             ],
+            unmet=[one.id for one in matched.unmet] if matched else None,
             not_applicable=[
                 NotApplicableOut(id=one.id, title=one.title.to(language), why=one.why.to(language)) for one in found.not_applicable
             ],

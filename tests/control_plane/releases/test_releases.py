@@ -98,3 +98,10 @@ async def test_the_catalogue_says_prices_and_what_cannot_be_chosen(client):
     assert modules["verifactu"]["fulfils"] == ["es-verifactu"]
     assert {name for name, one in modules.items() if not one["usable"]} == {"draft", "future", "on_draft", "orphaned", "ring_a", "ring_b"}
     assert modules["on_draft"]["why_not"] == "a module it depends on is missing or cannot be installed"
+
+
+async def test_compliance_says_which_module_meets_an_obligation(client):
+    found = (await client.get("/v1/compliance/ES", params={"on": "2027-01-01"})).json()
+
+    assert found["unmet"] == []
+    assert next(one["fulfilled_by"] for one in found["obligations"] if one["id"] == "es-verifactu") == "verifactu"

@@ -67,6 +67,7 @@ async def test_the_law_of_the_day_is_shown_also_where_nobody_chose_anything_sinc
     assert (tenant["compliance"]["on"], [one["id"] for one in tenant["compliance"]["unmet"]]) == ("2027-01-01", ["es-verifactu"])
     assert tenant["desired"]["compliance"]["on"] == "2026-12-31"
     assert [one["id"] for one in plan["compliance"]["unmet"]] == ["es-verifactu"]
+    assert (await client.get("/v1/compliance/ES")).json()["unmet"] == ["es-verifactu"]
 
 
 @pytest.mark.parametrize(
