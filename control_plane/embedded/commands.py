@@ -20,6 +20,8 @@ from control_plane.embedded.layout import EmbeddedError, Facts, Layout, Options,
 from control_plane.embedded.running import is_running, leftovers, shown_processes, take_lock
 
 STOP_SECONDS = 90.0
+LAST_WORDS = 12
+"""Lines of its log that are shown of a platform that died while it was started."""
 
 
 def up(options: Options) -> None:
@@ -32,26 +34,32 @@ def up_detached(options: Options, arguments: list[str]) -> int:
     layout = Layout(options.data)
     layout.make()
     reading, writing = os.pipe()
-    with (layout.logs / "platform.log").open("ab") as log_file:
+    log_file = layout.logs / "platform.log"
+    with log_file.open("ab") as console:
+        begun_at = console.tell()
         subprocess.Popen(
             [sys.executable, "-m", "control_plane.embedded", "up", "--report-to", str(writing), *arguments],
             stdin=subprocess.DEVNULL,
-            stdout=log_file,
-            stderr=log_file,
+            stdout=console,
+            stderr=console,
             pass_fds=(writing,),
             start_new_session=True,
         )
     os.close(writing)
-    ready = False
+    ready = refused = False
     with os.fdopen(reading, encoding="utf-8") as lines:
         for line in lines:
             event = json.loads(line)
             if event["kind"] == "ready":
                 ready = True
                 break
-            print(event["text"], file=sys.stderr if event["kind"] == "error" else sys.stdout, flush=True)
+            refused = event["kind"] == "error"
+            print(event["text"], file=sys.stderr if refused else sys.stdout, flush=True)
     if ready:
         print("\nStop it with ./dev down.")
+    elif not refused:
+        last = log_file.read_bytes()[begun_at:].decode(errors="replace").splitlines()[-LAST_WORDS:]
+        print(f"DentalPin ended before it was ready. The end of {log_file}:", *last, sep="\n  ", file=sys.stderr)
     return 0 if ready else 1
 
 

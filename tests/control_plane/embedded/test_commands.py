@@ -12,7 +12,7 @@ import pytest
 
 from control_plane.deployers.local.placement import Goal, Placement, PlacementStore
 from control_plane.embedded import commands
-from control_plane.embedded.layout import Facts, Layout
+from control_plane.embedded.layout import Facts, Layout, Options
 from control_plane.embedded.running import AlreadyRunning, is_running, take_lock
 
 ROOT = Path(__file__).parents[3]
@@ -128,3 +128,17 @@ def test_the_demo_clinic_is_shown_where_it_is_now(layout, monkeypatch):
     assert "http://127.0.0.1:20001/" in shown
     assert "http://192.0.2.7:20001/" in moved
     assert "ana@example.com, password secret" in moved
+
+
+def test_a_platform_that_dies_while_it_is_started_shows_its_last_words(layout, tmp_path, monkeypatch, capfd):
+    dying = tmp_path / "python"
+    dying.write_text("#!/bin/sh\necho 'no space left' >&2\nexit 3\n")
+    dying.chmod(0o755)
+    monkeypatch.setattr(commands.sys, "executable", str(dying))
+
+    status = commands.up_detached(Options(layout.data, "127.0.0.1", None, None, False), [])
+
+    said = capfd.readouterr().err
+    assert status == 1
+    assert str(layout.logs / "platform.log") in said
+    assert "no space left" in said
