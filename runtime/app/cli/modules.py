@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from app.config import Settings, get_settings
+from app.config import Settings
 from app.core.plugins import books, restoring, service
 from app.core.plugins.backup import Backup, list_backups
 from app.core.plugins.doctor import examine
@@ -29,6 +29,7 @@ from app.core.plugins.processor import Processor
 from app.core.plugins.report import ProcessorReport
 from app.core.plugins.restoring import RestoreAnswer
 from app.core.runtime.revision import RevisionDocument
+from app.core.runtime.settings import read_settings
 from app.database import sqlalchemy_url
 from dentalpin_kit.logs import scrub
 from dentalpin_kit.problems import DomainError
@@ -171,7 +172,7 @@ def restore(
     as_json: Json = False,
 ) -> None:
     """Bring back a module's rows from a backup; the module is installed afterwards."""
-    settings = get_settings()
+    settings = read_settings()
     if show:
         return _show_backups(list_backups(settings.storage, name), as_json)
     answer = _run(lambda: _restore(settings, name, backup, replace), as_json)
@@ -203,7 +204,7 @@ async def _restore(settings: Settings, name: str, backup: str | None, replace: b
 def _schedule(work: Callable[[AsyncConnection], Coroutine[Any, Any, service.Scheduled]], as_json: bool) -> None:
     async def schedule() -> service.Scheduled:
         async with _connection() as connection:
-            await service.refuse_if_managed(connection, managed=get_settings().managed)
+            await service.refuse_if_managed(connection, managed=read_settings().managed)
             scheduled = await work(connection)
             await connection.commit()
             return scheduled
@@ -225,7 +226,7 @@ async def _overview() -> list[service.ModuleView]:
 
 
 async def _process(*, removals: bool, wait: bool, retry: bool) -> ProcessorReport:
-    settings = get_settings()
+    settings = read_settings()
     if retry:
         async with _connection() as connection:
             await service.retry(connection)
@@ -250,7 +251,7 @@ async def _ask_for_restart() -> bool:
 @asynccontextmanager
 async def _connection() -> AsyncIterator[AsyncConnection]:
     """One transaction of the owner, rolled back unless committed."""
-    engine = create_async_engine(sqlalchemy_url(_owner_url(get_settings())), poolclass=NullPool)
+    engine = create_async_engine(sqlalchemy_url(_owner_url(read_settings())), poolclass=NullPool)
     try:
         async with engine.connect() as connection:
             yield connection

@@ -32,6 +32,19 @@ def test_a_missing_setting_is_one_line_that_names_it():
     assert "Traceback" not in done.stderr
 
 
+def test_a_setting_that_is_refused_is_one_line_without_what_was_given():
+    command = ("modules", "list")
+    weak = dentalpin(*command, PATH="/usr/bin:/bin", DENTALPIN_SECRET_KEY="hunter2")
+    missing = dentalpin(*command, PATH="/usr/bin:/bin", OWNER_DATABASE_URL_FILE="/nowhere/owner.url")
+
+    assert (weak.returncode, missing.returncode) == (1, 1)
+    assert "DENTALPIN_SECRET_KEY is shorter than 32 characters" in weak.stderr
+    assert "/nowhere/owner.url" in missing.stderr
+    for done in (weak, missing):
+        assert "hunter2" not in done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+
+
 def test_waking_imports_neither_the_command_line_nor_the_web_framework():
     program = "import sys; from app.cli import main; import app.serve, app.core.runtime.quick_check; print(*sys.modules)"
     imported = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
