@@ -23,6 +23,7 @@ app.add_typer(operations, name="operations")
 app.add_typer(keys, name="keys")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print what the API answers.")]
+AlwaysJson = Annotated[bool, typer.Option("--json", help="Print what the API answers, as this command does anyway.")]
 
 
 @app.callback()
@@ -55,7 +56,7 @@ def modules(context: typer.Context, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def refresh(context: typer.Context) -> None:
+def refresh(context: typer.Context, as_json: AlwaysJson = True) -> None:
     """Read the runtime's environment again, after a distribution was installed into it."""
     printing.print_json(state_of(context).api.call("POST", "/v1/releases/refresh"))
 
@@ -66,6 +67,7 @@ def compliance(
     country: str,
     on: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day the law is asked about.")] = None,
     territory: str | None = None,
+    as_json: AlwaysJson = True,
 ) -> None:
     """What a country's law asks of a clinic."""
     day = on.date().isoformat() if on else None
@@ -107,13 +109,13 @@ def create_key(context: typer.Context, name: Annotated[str, typer.Argument(help=
 
 
 @keys.command("list")
-def list_keys(context: typer.Context) -> None:
+def list_keys(context: typer.Context, as_json: AlwaysJson = True) -> None:
     """Keys by their beginnings."""
     printing.print_json(state_of(context).api.call("GET", "/v1/keys")["items"])
 
 
 @keys.command("revoke")
-def revoke_key(context: typer.Context, prefix: str) -> None:
+def revoke_key(context: typer.Context, prefix: str, as_json: AlwaysJson = True) -> None:
     """Refuse a key from now on."""
     printing.print_json(state_of(context).api.call("DELETE", f"/v1/keys/{prefix}"))
 

@@ -120,3 +120,13 @@ def test_help_needs_no_platform(tmp_path, monkeypatch, capsys):
 
     assert not left.value.code
     assert "--country" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "command", [("refresh",), ("modules",), ("compliance", "ES"), ("keys", "list"), ("tenants", "list"), ("keys", "create", "Ana")]
+)
+async def test_every_command_takes_json(cloud, command):
+    status, shown, complained = await cloud(*command, "--json")
+
+    assert (status, complained) == (0, "")
+    assert json.loads(shown) is not None
