@@ -1,5 +1,6 @@
 """A tenant's runtime as real processes, over an empty database or over one that was booted before."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.postgres import database_from, make_template
-from tests.support.revisions import revision_document
+from tests.support.revisions import PLATFORM_KEY, revision_document
 from tests.support.runtime_process import SERVE, TenantRuntime
 
 VERSIONS = {point.name: point.load().manifest["version"] for point in entry_points(group="dentalpin.modules")}
@@ -38,7 +39,9 @@ async def new_runtime(tenant_database, tmp_path):
 async def runtime(postgres, tmp_path, asked):
     """A tenant that was booted once, with patients and agenda, generation 1; nothing runs."""
     first = asked("patients", "agenda")
-    template = make_template(postgres, "template_booted_runtime", lambda database: boot_once(database, first))
+    # Each worker of a test run signs with a key of its own, which the adopted revision names.
+    name = f"template_booted_runtime_{hashlib.sha256(PLATFORM_KEY.public.encode()).hexdigest()[:8]}"
+    template = make_template(postgres, name, lambda database: boot_once(database, first))
     with database_from(postgres, template) as database:
         tenant = TenantRuntime(tmp_path, database)
         tenant.revise(first)
