@@ -107,7 +107,7 @@ def create_tenant(api: httpx2.Client, **fields: Any) -> Json:
     return answer.json()
 
 
-def finished(api: httpx2.Client, operation: Json, *, seconds: float = 90.0) -> Json:
+def finished(api: httpx2.Client, operation: Json, *, seconds: float = 180.0) -> Json:
     """The operation once it has ended; it must have succeeded."""
 
     def ended() -> Json | None:

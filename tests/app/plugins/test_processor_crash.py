@@ -161,7 +161,8 @@ async def test_a_processor_that_lost_its_lock_changes_nothing(runtime, site):
 async def install(self, ctx):
     import asyncpg
     owner = await asyncpg.connect(OWNER)
-    await owner.execute("SELECT pg_terminate_backend(l.pid) FROM pg_locks l WHERE l.locktype = 'advisory'")
+    here = "SELECT oid FROM pg_database WHERE datname = current_database()"
+    await owner.execute(f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database = ({here})")
     await owner.close()
 """
     site.add("stock", imports=f"OWNER = {runtime.database.owner_url!r}", body=body).with_table("stock_items")

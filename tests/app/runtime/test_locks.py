@@ -67,7 +67,8 @@ async def test_a_lost_connection_is_noticed_at_once_and_the_locks_are_retaken(po
     )
     await owner.execute("UPDATE core_module SET state = 'to_remove' WHERE name = 'agenda'")
     superuser = await asyncpg.connect(postgres.superuser_url)
-    await superuser.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'dentalpin serving'")
+    serving = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'dentalpin serving' AND datname = $1"
+    await superuser.execute(serving, await owner.fetchval("SELECT current_database()"))
 
     assert await asyncio.wait_for(events.get(), 30) == "lost"
     state = await asyncio.wait_for(events.get(), 30)
