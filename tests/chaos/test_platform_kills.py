@@ -157,7 +157,10 @@ def kill_when_reached(installation: Installation, victim: str) -> None:
     installation.let_go()
 
 
-@pytest.mark.parametrize("point", [*sorted(point for point in ALWAYS if point.startswith("worker.provision"))[:3]])
+@pytest.mark.parametrize(
+    "point",
+    matrix([(point,) for point in WORKER if ".provision." in point and point.endswith("after")], {("worker.provision.database.after",)}),
+)
 def test_a_platform_that_died_altogether_goes_on_at_its_next_start(installation, undisturbed, point):
     """As after a power cut: every process is killed while the operation stands at the point."""
     installation.arm(point, "pause")
