@@ -29,6 +29,7 @@ def main(uv: str, *options: str) -> None:
     base = project["project"]["dependencies"]
     extras = project["project"]["optional-dependencies"]
     developing = project["dependency-groups"]["dev"]
+    base += extras["telemetry"]
     platform = base + extras["control-plane"] + extras["embedded"]
     everything = platform + extras["tests"] + developing
     wanted = {

