@@ -1,9 +1,9 @@
-"""Fixtures of the whole suite."""
+"""Fixtures of the whole suite: the plugin that authors of modules use, and what tests of the core need beside it."""
 
 pytest_plugins = [
+    "app.testing.plugin",
     "tests.support.postgres",
     "tests.support.core",
     "tests.support.events",
     "tests.support.distributions",
-    "tests.support.clinic",
 ]

@@ -206,7 +206,7 @@ def show_status(layout: Layout) -> None:
 
 
 def _postgres_folder(layout: Layout) -> Any:
-    from control_plane.embedded.postgres import EmbeddedServer, PostgresError
+    from dentalpin_kit.postgres import EmbeddedServer, PostgresError
 
     try:
         return EmbeddedServer(layout.postgres).home
@@ -271,7 +271,7 @@ def clinic(layout: Layout, slug: str | None, arguments: list[str]) -> NoReturn:
 
 def _client_programs(layout: Layout) -> str | None:
     """The programs of the embedded server; None where the platform uses a server of somebody else's."""
-    from control_plane.embedded.postgres import EmbeddedServer, PostgresError
+    from dentalpin_kit.postgres import EmbeddedServer, PostgresError
 
     if not layout.postgres.exists():
         return None

@@ -16,7 +16,7 @@ import asyncpg
 
 from control_plane.deployers.local.placement import write_private
 from control_plane.embedded.layout import EmbeddedError, Layout
-from control_plane.embedded.postgres import Address, EmbeddedServer, PostgresError
+from dentalpin_kit.postgres import Address, EmbeddedServer, PostgresError
 
 PLATFORM, ADMIN = "dentalpin_platform", "dentalpin_admin"
 MINIMUM_VERSION = 150000

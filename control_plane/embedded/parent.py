@@ -18,13 +18,13 @@ from urllib.parse import urlsplit
 import httpx2
 
 from control_plane.deployers.local.placement import write_private
-from control_plane.deployers.local.ports import listen_on_free
 from control_plane.deployers.local.settings import announcement
 from control_plane.embedded import runtime_env, schema
 from control_plane.embedded.children import Child, ended, retry_after
 from control_plane.embedded.databases import Databases, prepare
 from control_plane.embedded.layout import EmbeddedError, Facts, Layout, Options, Report
-from control_plane.embedded.postgres import EmbeddedServer, PostgresError
+from dentalpin_kit.ports import listen_on_free
+from dentalpin_kit.postgres import EmbeddedServer, PostgresError
 
 USUAL_PORTS = range(8000, 8010)
 READY_SECONDS = 90.0

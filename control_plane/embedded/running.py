@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from control_plane.embedded.layout import EmbeddedError, Facts, Layout, read_json
-from control_plane.embedded.postgres import EmbeddedServer, PostgresError
+from dentalpin_kit.postgres import EmbeddedServer, PostgresError
 
 LOCK_PATIENCE_SECONDS = 0.5
 

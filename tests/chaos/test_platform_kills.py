@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
+from app.testing.snapshots import rows_of, schema_of
 from tests.support.installation import Platform, change_modules, create_tenant, finished, sign_in, wait_for
 from tests.support.runtime_env import INVENTORY, make_overlay
-from tests.support.snapshots import rows_of, schema_of
 
 pytestmark = [pytest.mark.xdist_group("chaos"), pytest.mark.timeout(600)]
 

@@ -1,7 +1,7 @@
 from datetime import UTC, date, datetime, timedelta
 
+from app.testing.clock import TestClock
 from control_plane.clock import SystemClock
-from tests.support.clock import FakeClock
 
 
 def test_a_fixed_day_leaves_the_time_alone():
@@ -11,5 +11,5 @@ def test_a_fixed_day_leaves_the_time_alone():
 
 
 def test_the_day_is_the_clinic_s():
-    clock = FakeClock("2026-12-31T23:30:00+00:00")
+    clock = TestClock("2026-12-31T23:30:00+00:00")
     assert (clock.today("Europe/Madrid"), clock.today("Atlantic/Canary")) == (date(2027, 1, 1), date(2026, 12, 31))

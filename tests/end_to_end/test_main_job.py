@@ -7,9 +7,9 @@ from contextlib import closing
 import httpx2
 import pytest
 
+from app.testing.snapshots import BOOKS, rows_of, schema_of
 from tests.support.installation import change_modules, create_tenant, finished, sign_in, wait_for
 from tests.support.runtime_env import INVENTORY, add_distribution
-from tests.support.snapshots import BOOKS, rows_of, schema_of
 
 pytestmark = pytest.mark.xdist_group("platform")
 CLIENTS = 8

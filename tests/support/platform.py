@@ -11,12 +11,12 @@ from typing import Any
 import httpx2
 import pytest
 
+from app.testing.clock import TestClock
 from control_plane.access.service import create_key
 from control_plane.config import Settings
 from control_plane.main import create_app, read_release
 from control_plane.migrations import migrate
 from control_plane.platform import Platform
-from tests.support.clock import FakeClock
 from tests.support.deployer import FakeDeployer
 from tests.support.postgres import ADMIN, Postgres, TenantDatabase, database_from, in_fresh_loop, make_template
 
@@ -92,8 +92,8 @@ def deployer(tmp_path: Path) -> FakeDeployer:
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
+def clock() -> TestClock:
+    return TestClock()
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def platform_settings(
 
 
 @pytest.fixture
-async def platform(platform_settings: Settings, clock: FakeClock, deployer: FakeDeployer) -> AsyncIterator[Platform]:
+async def platform(platform_settings: Settings, clock: TestClock, deployer: FakeDeployer) -> AsyncIterator[Platform]:
     built = Platform.build(platform_settings, clock=clock, deployer=deployer)
     await read_release(built)
     yield built

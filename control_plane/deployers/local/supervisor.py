@@ -28,9 +28,9 @@ from control_plane.deployers.local.environment import public_url, secrets_of, se
 from control_plane.deployers.local.http import Request, Response, answer
 from control_plane.deployers.local.keeper import TenantKeeper
 from control_plane.deployers.local.placement import BadSpec, Goal, Placement, PlacementStore, Spec, check_tenant_id, write_private
-from control_plane.deployers.local.ports import listen, listen_on_free
 from control_plane.deployers.local.rules import Timing
 from control_plane.deployers.local.settings import SupervisorSettings
+from dentalpin_kit.ports import listen, listen_on_free
 
 PORT_PATIENCE_SECONDS = 5.0
 """How long the port of a tenant may still be held by processes of a killed supervisor."""

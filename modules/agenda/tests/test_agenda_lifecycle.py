@@ -3,7 +3,7 @@
 import pytest
 
 from app.core.plugins.errors import NotRemovable
-from tests.support.snapshots import rows_of, schema_of
+from app.testing.snapshots import rows_of, schema_of
 
 SEEDS = "SELECT x.xml_id, c.name FROM core_external_id x JOIN cabinets c ON c.id = x.record_id ORDER BY c.clinic_id"
 

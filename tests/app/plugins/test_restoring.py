@@ -11,8 +11,8 @@ import pytest
 from app.core.plugins.backup import BackupNotFound, RestoreRefused, RevisionMissing, RowsPresent, list_backups
 from app.core.plugins.errors import DependencyMissing, HookFailed, ManagedElsewhere, UnknownModule
 from app.core.plugins.restoring import restore
+from app.testing.snapshots import BOOKS, rows_of, schema_of
 from tests.support.packages import drop, table
-from tests.support.snapshots import BOOKS, rows_of, schema_of
 
 SEEDS = """
 - xml_id: stock.category

@@ -14,7 +14,7 @@ import pytest
 from control_plane.databases import SharedServer
 from control_plane.databases.base import DatabaseRefused, DatabaseServerUnavailable
 from control_plane.deployers.base import RoleVerifiers
-from control_plane.embedded.postgres import find_binaries
+from dentalpin_kit.postgres import find_binaries
 from tests.support.postgres import PASSWORD, run_sql
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from control_plane.deployers.local.ports import free_port
 from control_plane.embedded.layout import Facts, Layout
+from dentalpin_kit.ports import free_port
 from tests.support.installation import Platform, wait_for
 from tests.support.runtime_env import make_overlay
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from control_plane.embedded.postgres import EmbeddedServer, PostgresError, find_binaries
+from dentalpin_kit.postgres import EmbeddedServer, PostgresError, find_binaries
 
 
 @pytest.fixture

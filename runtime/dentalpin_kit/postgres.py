@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from control_plane.deployers.local.ports import free_port
+from dentalpin_kit.ports import free_port
 
 MINIMUM_MAJOR = 15
 START_SECONDS = 60.0

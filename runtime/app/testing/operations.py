@@ -1,0 +1,84 @@
+"""Installing and removing modules in a test's database, as `dentalpin modules …` and the restart after it do."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .clinics import process, processor_for
+from .server import TenantDatabase
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from app.core.plugins.restoring import RestoreAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleOperations:
+    """`dentalpin modules install|uninstall|restore` and the restart that carries it out; nothing may serve the module meanwhile."""
+
+    tenant: TenantDatabase
+    storage: Path
+
+    async def install(self, name: str) -> None:
+        from app.core.plugins import service
+        from app.core.plugins.loader import core_version, discover_modules
+
+        await self._schedule(lambda connection: service.install(connection, discover_modules(), name, core_version=core_version()))
+
+    async def uninstall(self, name: str) -> None:
+        """Raises what refuses it (NotRemovable, NeededByModules …)."""
+        from app.core.plugins import service
+        from app.core.plugins.loader import discover_modules
+
+        await self._schedule(lambda connection: service.uninstall(connection, discover_modules(), name))
+
+    async def restore(self, name: str) -> RestoreAnswer:
+        """The latest backup's rows, back in their tables. Raises RestoreRefused."""
+        from app.core.plugins.restoring import restore
+
+        answer = await restore(processor_for(self.tenant, self.storage), name)
+        await self.restart()
+        return answer
+
+    async def restart(self) -> None:
+        """The processor runs at every start, mostly with nothing to do."""
+        await process(self.tenant, self.storage)
+
+    async def fetch(self, query: str, *arguments: object) -> list[tuple[Any, ...]]:
+        """Rows as the owner sees them."""
+        import asyncpg
+
+        connection = await asyncpg.connect(self.tenant.owner_url)
+        try:
+            return [tuple(row) for row in await connection.fetch(query, *arguments)]
+        finally:
+            await connection.close()
+
+    async def as_owner(self, work: Callable[[Connection], object]) -> None:
+        """Run `work(connection)` in one transaction of the owner."""
+
+        async def run(connection: AsyncConnection) -> None:
+            await connection.run_sync(work)
+
+        await self._transaction(run)
+
+    async def _schedule(self, ask: Callable[[AsyncConnection], Awaitable[object]]) -> None:
+        await self._transaction(ask)
+        await self.restart()
+
+    async def _transaction(self, work: Callable[[AsyncConnection], Awaitable[object]]) -> None:
+        from sqlalchemy.ext.asyncio import create_async_engine
+
+        from app.database import sqlalchemy_url
+
+        engine = create_async_engine(sqlalchemy_url(self.tenant.owner_url))
+        try:
+            async with engine.begin() as connection:
+                await work(connection)
+        finally:
+            await engine.dispose()
