@@ -1,12 +1,14 @@
 """Fault points: named places at which a test can kill the process or make it fail, without sleeps and without mocks.
 
-`DENTALPIN_FAULT="point[:before|after][:kill|error|pause]"` arms one point; kill (SIGKILL to the process itself) is the default.
+`DENTALPIN_FAULT="point[:before|in|after][:kill|error|full|pause]"` arms one point; kill (SIGKILL to the process itself) is the default,
+`full` is what a full disk raises.
 `DENTALPIN_FAULT_ONCE=<file>` makes it fire once over all processes: whoever creates the file fires.
 `DENTALPIN_FAULT=@<file>` reads the same text from a file at each point, so that running processes can be armed one case after the other;
 it fires once: whoever renames the file to `<file>.fired` fires. `pause` waits until `<file>.go` exists (beside either file), so that a
 test can kill something else at exactly this moment.
 """
 
+import errno
 import os
 import signal
 import time
@@ -15,8 +17,8 @@ from typing import Final
 
 VARIABLE: Final = "DENTALPIN_FAULT"
 ONCE_VARIABLE: Final = "DENTALPIN_FAULT_ONCE"
-MOMENTS: Final = ("before", "after")
-ACTIONS: Final = ("kill", "error", "pause")
+MOMENTS: Final = ("before", "in", "after")
+ACTIONS: Final = ("kill", "error", "full", "pause")
 
 
 class InjectedFault(RuntimeError):
@@ -24,7 +26,7 @@ class InjectedFault(RuntimeError):
 
 
 def point(name: str) -> None:
-    """Do nothing, unless this very point is armed: then die or raise InjectedFault.
+    """Do nothing, unless this very point is armed: then die, wait, or raise InjectedFault or the OSError of a full disk.
 
     `name` is the full name with its moment, such as `processor.install.migrate.before`.
     """
@@ -39,6 +41,8 @@ def point(name: str) -> None:
     if action == "pause":
         _wait_for_go(file)
         return
+    if action == "full":
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     raise InjectedFault(f"fault injected at {name} by {VARIABLE}")
 
 

@@ -1,6 +1,7 @@
 """A runtime's database and the processor over the packages of one test."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from app.core.plugins.report import ProcessorReport
 from app.migrations.locations import CORE_VERSIONS
 from tests.support.packages import Site, site
 from tests.support.postgres import Postgres, TenantDatabase, database_from, in_fresh_loop, make_template
+from tests.support.zygote import zygote
 
-__all__ = ["site"]
+__all__ = ["site", "zygote"]
 
 CORE_REVISIONS = {path.name[:4] for path in CORE_VERSIONS.glob("0*.py")}
 
@@ -109,11 +111,28 @@ def _migrate_core(database: TenantDatabase) -> None:
     in_fresh_loop(migrate)
 
 
+RuntimeMaker = Callable[[str], AbstractAsyncContextManager[Runtime]]
+
+
 @pytest.fixture
-async def runtime(postgres: Postgres, site: Site, tmp_path: Path) -> AsyncIterator[Runtime]:
-    """A database whose core is migrated, without a clinic, and no packages yet."""
+def make_runtime(postgres: Postgres, site: Site, tmp_path: Path) -> RuntimeMaker:
+    """A database whose core is migrated, without a clinic; storage of the given name; the packages of the test's site."""
     template = make_template(postgres, "template_plugins_core", _migrate_core)
-    with database_from(postgres, template) as database:
-        sql = await asyncpg.connect(database.owner_url)
-        yield Runtime(database, site, tmp_path / "storage", sql)
-        await sql.close()
+
+    @asynccontextmanager
+    async def make(name: str) -> AsyncIterator[Runtime]:
+        with database_from(postgres, template) as database:
+            sql = await asyncpg.connect(database.owner_url)
+            try:
+                yield Runtime(database, site, tmp_path / name, sql)
+            finally:
+                await sql.close()
+
+    return make
+
+
+@pytest.fixture
+async def runtime(make_runtime: RuntimeMaker) -> AsyncIterator[Runtime]:
+    """A database whose core is migrated, without a clinic, and no packages yet."""
+    async with make_runtime("storage") as made:
+        yield made

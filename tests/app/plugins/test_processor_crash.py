@@ -1,117 +1,98 @@
-"""Killed at any step, the processor converges at the next start, and nothing is lost or doubled."""
+"""Whatever strikes the processor at whatever step, the next start ends where an undisturbed run does, and the log has each attempt."""
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 
 import pytest
 
 from app.core.plugins.processor import Processor
+from tests.support.crashes import Result, attempts_in_log, cases, result_of, stock, strike
 from tests.support.packages import drop, table
+from tests.support.zygote import NOT_AS_ASKED
 
-SEEDS = """
-- xml_id: stock.default
-  table: stock_categories
-  values: {name: "Consumables"}
-"""
-HOOKS = """
-async def install(self, ctx):
-    from sqlalchemy import text
-    await ctx.db.execute(text("INSERT INTO stock_notes DEFAULT VALUES"))
-
-async def post_upgrade(self, ctx, from_version):
-    await self.install(ctx)
-
-async def uninstall(self, ctx):
-    pass
-"""
-INSTALL = [f"processor.install.{step}" for step in ("migrate", "seed", "lifecycle", "finalize")]
-UPGRADE = [f"processor.upgrade.{step}" for step in ("migrate", "seed", "lifecycle", "finalize")]
-UNINSTALL = [f"processor.uninstall.{step}" for step in ("backup", "lifecycle", "delete_data", "migrate_down", "finalize")]
+_UNDISTURBED: dict[str, Result] = {}
 
 
-def in_ci(points):
-    """One fault per step in CI, both sides of each step in the whole matrix."""
-    return [
-        pytest.param(f"{point}.{moment}", marks=[pytest.mark.full] if (index + (moment == "after")) % 2 else [])
-        for index, point in enumerate(points)
-        for moment in ("before", "after")
-    ]
+async def undisturbed(make_runtime, site, operation):
+    """The result of the operation when nothing strikes it; found once per run of the tests."""
+    if operation.name not in _UNDISTURBED:
+        async with make_runtime("undisturbed") as runtime:
+            await operation.prepare(runtime, site)
+            await operation.again(runtime)
+            _UNDISTURBED[operation.name] = await result_of(runtime)
+    return _UNDISTURBED[operation.name]
 
 
-def stock(site, version="1.0.0"):
-    package = site.add("stock", version=version, body=HOOKS, data_files=["data/seeds.yaml"])
-    package.revision(
-        "stock_0001",
-        table("stock_categories", 'sa.Column("name", sa.String(50))'),
-        table("stock_notes", clinic=False),
-        downgrade=[drop("stock_notes"), drop("stock_categories")],
-    )
-    return package.seeds(SEEDS)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, id=str(case), marks=[] if case.by_default else [pytest.mark.full]) for case in cases()]
+)
+async def test_the_start_after_a_fault_ends_where_an_undisturbed_run_does(runtime, make_runtime, site, zygote, case):
+    expected = await undisturbed(make_runtime, site, case.operation)
+    await case.operation.prepare(runtime, site)
+
+    status = await strike(runtime, zygote, case)
+    ended = await result_of(runtime) == expected
+    await case.operation.again(runtime)
+
+    assert (status == -signal.SIGKILL) == (case.fault == "kill")
+    assert await result_of(runtime) == expected
+    _assert_every_attempt_is_in_the_log(case, ended, await attempts_in_log(runtime.sql, case.operation.logged, case.operation.steps[0]))
+    assert not list(runtime.storage.rglob("*.draft")), "a killed process left an unfinished backup behind"
 
 
-def killed_at(runtime, site, point, *arguments):
-    """Run the processor as the remover and `modules process` do, and see it die there."""
+def _assert_every_attempt_is_in_the_log(case, ended, attempts):
+    struck, *later = attempts
+    assert (case.step, "started") in struck.trail
+    assert len(later) == (0 if ended else 1)
+    if later:
+        assert later[0].completed[-len(case.operation.steps[1:]) :] == list(case.operation.steps[1:])
+        assert (case.step, "completed") not in struck.trail or case.moment == "after" or case.operation.name == "install_in_pieces"
+    assert [attempt.number for attempt in attempts] == ([1, 2] if later and case.operation.work != "restore" else [1] * len(attempts))
+
+
+async def test_a_full_disk_is_said_in_words_a_person_can_act_on(runtime, site, zygote):
+    [case] = [case for case in cases() if case.fault == "full" and case.by_default]
+    await case.operation.prepare(runtime, site)
+
+    assert await strike(runtime, zygote, case) == NOT_AS_ASKED
+
+    assert "Free some space" in await runtime.error("stock")
+    assert (await runtime.states())["stock"] == "to_remove"
+    assert {"stock_categories", "stock_notes"} <= await runtime.tables()
+
+
+async def test_a_table_made_outside_a_transaction_is_isolated_and_removed_though_its_maker_died(runtime, site, zygote):
+    [case] = [case for case in cases() if case.point == "stock.none.in" and case.fault == "kill"]
+    await case.operation.prepare(runtime, site)
+    await strike(runtime, zygote, case)
+    assert "stock_categories" in await runtime.tables()
+
+    await runtime.ask("stock", "to_remove")
+    assert (await runtime.boot(removals=True)).ok
+
+    assert not {table for table in await runtime.tables() if table.startswith("stock")}
+
+
+async def test_the_remover_killed_in_the_middle_is_followed_by_another(runtime, site):
+    """The same through the command that boot starts."""
+    case = next(case for case in cases() if case.operation.name == "uninstall" and case.fault == "kill")
+    await case.operation.prepare(runtime, site)
     environment = {
         **os.environ,
         "OWNER_DATABASE_URL": runtime.database.owner_url,
         "DENTALPIN_STORAGE": str(runtime.storage),
         "PG_BINDIR": str(runtime.database.bindir),
         "PYTHONPATH": os.pathsep.join(str(path) for path in site.folder.iterdir()),
-        "DENTALPIN_FAULT": point,
+        "DENTALPIN_FAULT": "processor.uninstall.migrate_down.in",
     }
-    done = subprocess.run(
-        [sys.executable, "-m", "app.cli.main", "modules", "process", *arguments], env=environment, check=False, capture_output=True
-    )
-    assert done.returncode == -9, done.stderr.decode()
-
-
-async def assert_whole(runtime, *, notes):
-    assert (await runtime.states())["stock"] == "installed"
-    assert await runtime.sql.fetchval("SELECT count(*) FROM stock_categories") == 1
-    assert await runtime.sql.fetchval("SELECT count(*) FROM core_external_id") == 1
-    assert await runtime.sql.fetchval("SELECT count(*) FROM stock_notes") == notes
-    assert await runtime.sql.fetchval("SELECT count(*) FROM core_table_owner WHERE module_name = 'stock'") == 2
-
-
-@pytest.mark.parametrize("point", in_ci(INSTALL))
-async def test_an_install_killed_at_any_step_is_whole_after_the_next_start(runtime, site, point):
-    await runtime.add_clinic()
-    stock(site)
-    await runtime.boot()
-    await runtime.ask("stock")
-    killed_at(runtime, site, point)
-
-    assert (await runtime.boot()).ok
-    await assert_whole(runtime, notes=1)
-
-
-@pytest.mark.parametrize("point", in_ci(UPGRADE))
-async def test_an_upgrade_killed_at_any_step_is_whole_after_the_next_start(runtime, site, point):
-    await runtime.add_clinic()
-    stock(site)
-    await runtime.install("stock")
-    stock(site, "1.1.0").revision("stock_0002", 'op.add_column("stock_notes", sa.Column("x", sa.Integer))', down="stock_0001")
-    killed_at(runtime, site, point)
-
-    assert (await runtime.boot()).ok
-    await assert_whole(runtime, notes=2)
-    assert await runtime.heads() == {"stock_0002"}
-
-
-@pytest.mark.parametrize("point", in_ci(UNINSTALL))
-async def test_a_removal_killed_at_any_step_is_complete_after_the_next_start(runtime, site, point):
-    await runtime.add_clinic()
-    stock(site)
-    await runtime.boot()
-    before = await runtime.snapshot()
-    await runtime.install("stock")
-    await runtime.ask("stock", "to_remove")
-    killed_at(runtime, site, point, "--removals")
+    remover = [sys.executable, "-m", "app.cli.main", "modules", "process", "--removals"]
+    done = await asyncio.to_thread(subprocess.run, remover, env=environment, check=False, capture_output=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
 
     assert (await runtime.boot(removals=True)).ok
-    assert await runtime.snapshot() == before
     assert (await runtime.states())["stock"] == "uninstalled"
 
 

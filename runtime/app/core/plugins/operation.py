@@ -17,10 +17,11 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from app.core.events.outbox import close_deliveries
-from app.core.isolation import apply_policies
+from app.core.isolation import CORE_EXEMPT, apply_policies
 from app.database import joined_unit
+from dentalpin_kit import faults
 
-from . import backup, books, migrations, seeds
+from . import backup, books, interrupted, migrations, seeds
 from .base import BaseModule, ModuleContext
 from .errors import DependencyUndeclared, HookFailed, MigrationRefused, NotRemovable, StillReferenced
 from .loader import DiscoveredModule
@@ -73,6 +74,10 @@ class Run:
     def step(self, step: str) -> Any:
         return self.workshop.log.step(self.name, self.operation, step, self.attempt)
 
+    def halfway(self, step: str) -> None:
+        """The fault point in the middle of a step: its work is under way and nothing of it is committed yet."""
+        faults.point(f"processor.{self.operation}.{step}.in")
+
     async def applied(self, connection: AsyncConnection) -> frozenset[str]:
         return self.workshop.book.applied(await connection.run_sync(migrations.current_heads))
 
@@ -98,6 +103,7 @@ class Run:
         ownership = Ownership(self.name, await books.table_owners(connection))
         before = await connection.run_sync(migrations.catalogue)
         migrated = await connection.run_sync(migrations.run, self.workshop.book, plan, upgrade=upgrade)
+        self.halfway("migrate" if upgrade else "migrate_down")
         after = await connection.run_sync(migrations.catalogue)
         if not upgrade:
             left = await ownership.drop_leftovers(connection, after)
@@ -118,6 +124,8 @@ async def install(workshop: Workshop, target: Target, attempt: int) -> bool:
             if record is None or record.state not in {State.TO_INSTALL, State.TO_UPGRADE}:
                 return False
             run = Run(workshop, target.name, "install" if record.state is State.TO_INSTALL else "upgrade", attempt)
+            if await _take_over_leftovers(connection, target.name):
+                continue
             beforehand = await run.beforehand(connection)
             if not beforehand:
                 await _install_whole(connection, run, target, record)
@@ -133,9 +141,10 @@ async def _install_whole(connection: AsyncConnection, run: Run, target: Target, 
         details.update(await _seed(connection, target))
     after_commit: list[Callable[[], object]] = []
     async with run.step("lifecycle"):
-        await call_hook(connection, run.workshop, target, record, run.operation, after_commit)
+        await call_hook(connection, run, target, record, run.operation, after_commit)
     async with run.step("finalize"):
         await finalize_install(connection, run.workshop, target, record)
+        run.halfway("finalize")
         await connection.commit()
     for callback in after_commit:
         callback()
@@ -146,6 +155,8 @@ async def uninstall(workshop: Workshop, name: str, found: DiscoveredModule | Non
 
     Raises NotRemovable, StillReferenced (refusals), MigrationRefused, a BackupError or what a hook raises.
     """
+    async with workshop.transaction() as connection:
+        await _take_over_leftovers(connection, name)
     async with workshop.transaction() as connection:
         record = await books.claim(connection, name)
         if record is None or record.state is not State.TO_REMOVE:
@@ -176,15 +187,17 @@ async def uninstall(workshop: Workshop, name: str, found: DiscoveredModule | Non
             elif record.installed_at is None:
                 details["skipped"] = "its install never ended"
             else:
-                await call_hook(connection, workshop, Target(found, found.manifest), record, "uninstall", after_commit)
+                await call_hook(connection, run, Target(found, found.manifest), record, "uninstall", after_commit)
         async with run.step("delete_data") as details:
             details["seeds"] = await seeds.forget_seeds(connection, name, own)
+            run.halfway("delete_data")
             details["deliveries_closed"] = await close_deliveries(connection, name, f"{name} was uninstalled")
         async with run.step("migrate_down") as details:
             details["revisions"] = await run.migrate(connection, plan, upgrade=False)
             details["dropped"] = sorted(own)
         async with run.step("finalize"):
             await _finalize_uninstall(connection, record)
+            run.halfway("finalize")
             await connection.commit()
     for callback in after_commit:
         callback()
@@ -205,17 +218,38 @@ async def _commit_piecewise(run: Run, plan: Sequence[OwnedRevision]) -> None:
 
 
 async def _run_without_transaction(run: Run, revision: OwnedRevision) -> None:
-    """The revision in autocommit, then the ownership of what it made. Interrupted in between, the next run meets its leftovers."""
+    """The revision in autocommit, then the ownership of what it made. Interrupted in between, the next attempt takes its leftovers over."""
     engine = run.workshop.engine.execution_options(isolation_level="AUTOCOMMIT")
     async with engine.connect() as connection:
         await connection.exec_driver_sql(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
         ownership = Ownership(run.name, await books.table_owners(connection))
         before = await connection.run_sync(migrations.catalogue)
+        await interrupted.note(connection, run.name, revision.revision, before)
         migrated = await connection.run_sync(migrations.run, run.workshop.book, [revision])
+        run.halfway("migrate")
         after = await connection.run_sync(migrations.catalogue)
         ownership.refuse_foreign(before, after)
         await connection.run_sync(ownership.record, migrated.created, after)
         await connection.run_sync(apply_policies, ownership.tables(migrated.created, after))
+        await interrupted.forget(connection, run.name)
+
+
+async def _take_over_leftovers(connection: AsyncConnection, name: str) -> bool:
+    """Give the module what an interrupted revision outside any transaction made, and commit that; False if there was none."""
+    begun = await interrupted.noted(connection, name)
+    if begun is None:
+        return False
+    ownership = Ownership(name, await books.table_owners(connection))
+    after = await connection.run_sync(migrations.catalogue)
+    made = after.keys() - begun.tables - ownership.owners.keys() - CORE_EXEMPT.keys()
+    if made:
+        logger.warning("%s: revision %s was interrupted after it made %s", name, begun.revision, ", ".join(sorted(made)))
+    created = dict.fromkeys(made, begun.revision)
+    await connection.run_sync(ownership.record, created, after)
+    await connection.run_sync(apply_policies, ownership.tables(created, after))
+    await interrupted.forget(connection, name)
+    await connection.commit()
+    return True
 
 
 async def _refuse_undeclared(connection: AsyncConnection, target: Target) -> None:
@@ -237,7 +271,7 @@ async def _seed(connection: AsyncConnection, target: Target) -> Mapping[str, int
 
 async def call_hook(
     connection: AsyncConnection,
-    workshop: Workshop,
+    run: Run,
     target: Target,
     record: ModuleRecord,
     operation: str,
@@ -250,7 +284,7 @@ async def call_hook(
         return
     async with AsyncSession(bind=connection, join_transaction_mode="create_savepoint", expire_on_commit=False) as session:
         own_logger = logging.getLogger(f"app.modules.{target.name}")
-        context = ModuleContext(target.name, target.manifest.version, session, own_logger, workshop.storage)
+        context = ModuleContext(target.name, target.manifest.version, session, own_logger, run.workshop.storage)
         call: Awaitable[None]
         if operation == "upgrade":
             call = module.post_upgrade(context, record.version or "0.0.0")
@@ -259,6 +293,7 @@ async def call_hook(
         async with joined_unit(session) as unit:
             try:
                 await call
+                run.halfway("lifecycle")
                 await session.commit()
             except Exception as error:
                 # The module's own code: whatever it raises stops this module and no other.

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -312,6 +313,9 @@ class Processor:
         except Exception as error:
             # One module's failure, whatever it is, is recorded and the others go on.
             reason = describe(error)
+            if await self._landed(name, State.INSTALLED, reason):
+                self._mount(name)
+                return ModuleOutcome(name, Outcome.DONE, State.INSTALLED, target.manifest.version, kind, attempt=attempt)
             logger.exception("%s of %s failed at attempt %d", kind, name, attempt)
             await books.note_error(self._books, name, reason)
             return replace(outcome, reason=reason, attempt=attempt)
@@ -358,6 +362,8 @@ class Processor:
             return ModuleOutcome(name, Outcome.REFUSED, State.INSTALLED, record.version, "uninstall", str(error), attempt)
         except Exception as error:
             reason = describe(error)
+            if await self._landed(name, State.UNINSTALLED, reason):
+                return ModuleOutcome(name, Outcome.DONE, State.UNINSTALLED, None, "uninstall", attempt=attempt)
             logger.exception("uninstall of %s failed at attempt %d", name, attempt)
             if attempt >= MAXIMUM_ATTEMPTS and record.installed_at is not None:
                 await self._stays(
@@ -367,6 +373,22 @@ class Processor:
             await books.note_error(self._books, name, reason)
             return ModuleOutcome(name, Outcome.FAILED, State.TO_REMOVE, record.version, "uninstall", reason, attempt)
         return ModuleOutcome(name, Outcome.DONE, State.UNINSTALLED, None, "uninstall", attempt=attempt)
+
+    async def _landed(self, name: str, state: State, reason: str) -> bool:
+        """Whether an operation that failed is done all the same: the answer to its commit was lost, not the commit.
+
+        Raises ProcessorLockLost if the connection that holds the lock is gone as well: then nobody may say anything about the module.
+        """
+        assert self._books is not None
+        try:
+            found = (await books.read_records(self._books))[name].state
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise ProcessorLockLost from error
+            raise
+        if found is state:
+            logger.warning("%s is %s, although the last it said was: %s", name, state, reason)
+        return found is state
 
     async def _stays(self, record: ModuleRecord, reason: str) -> None:
         assert self._books is not None

@@ -114,9 +114,10 @@ async def _restore(workshop: Workshop, packages: Packages, backup: Backup, repla
         after_commit: list[Callable[[], object]] = []
         if record.state not in HAS_SCHEMA:
             async with run.step("lifecycle"):
-                await call_hook(connection, workshop, target, record, "install", after_commit)
+                await call_hook(connection, run, target, record, "install", after_commit)
         async with run.step("finalize"):
             state = await _write_books(workshop, connection, target, backup.manifest.version)
+            run.halfway("finalize")
             await connection.commit()
     for callback in after_commit:
         callback()

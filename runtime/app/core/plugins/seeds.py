@@ -15,6 +15,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
+from dentalpin_kit import faults
+
 from .loader import Discovery, discover_modules
 from .models import ModuleRecord, core_external_id, core_module, core_table_owner
 from .seed_files import PlacedRecord, SeedRecord, read_seeds
@@ -85,6 +87,7 @@ class SeedLoader:
             else:
                 for clinic in clinics:
                     await self._put(placed, clinic)
+            faults.point("seeds.record.after")
         return self.loaded
 
     async def _check_tables(self, records: Sequence[PlacedRecord]) -> None:
@@ -134,6 +137,8 @@ class SeedLoader:
             else:
                 await self._insert(record, values, clinic, known)
         except DBAPIError as error:
+            if error.connection_invalidated:
+                raise
             raise placed.invalid(_database_reason(error)) from error
 
     def _check_values(self, placed: PlacedRecord) -> None:

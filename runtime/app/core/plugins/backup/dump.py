@@ -16,6 +16,8 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from dentalpin_kit import faults
+
 from . import tables as catalogue
 from .archive import RowDigest, copy_blocks
 from .client import ClientTools, connection_environment, find_tools, run_tool, tool_output
@@ -66,6 +68,7 @@ async def dump_module(
         created_at=at,
     )
     try:
+        faults.point("backup.dump.before")
         files = _Files(storage / "backups", f"{module}-{at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}")
     except OSError as error:
         raise _storage_error(error, storage) from error
@@ -73,12 +76,14 @@ async def dump_module(
         if own:
             tools = await find_tools(server_major, f"The backup of {module}", bindir)
             await _write_dump(conn, tools, owner_url, own, files.dump)
+            faults.point("backup.dump.in")
             live = await catalogue.digests(conn, [(table, table.columns) for table in own])
             await _verify(tools, files.dump, own, live)
             size, digest = _size_and_digest(files.dump)
             rows: tuple[TableRows, ...] = tuple(catalogue.rows_of(table, live[table.name]) for table in own)
             draft = draft.model_copy(update={"tables": rows, "client_version": tools.major, "dump_bytes": size, "dump_sha256": digest})
         files.write_manifest(draft)
+        faults.point("backup.dump.after")
         return Backup(files.publish(), draft)
     except OSError as error:
         raise _storage_error(error, storage) from error

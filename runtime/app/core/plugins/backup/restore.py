@@ -14,6 +14,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from dentalpin_kit import faults
+
 from . import constraints
 from . import tables as catalogue
 from .archive import CopyHeader, copy_blocks
@@ -115,6 +117,7 @@ async def restore_module(
         await migrations.upgrade_to(conn, manifest.revisions)
 
     await _load(conn, backup, bindir)
+    faults.point("backup.restore.in")
     await migrations.upgrade_to_head(conn)
     await constraints.check_references(conn, incoming)
     await execute(conn, [key.added() for key in incoming])
