@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
 from app.config import Settings
-from app.core import errors, openapi
+from app.core import errors, modes, openapi
 from app.core.auth.passwords import Passwords
 from app.core.auth.platform_router import router as platform_router
 from app.core.auth.router import router as auth_router
@@ -45,11 +45,13 @@ def create_app(
     lifespan: Lifespan | None = None,
     passwords: Passwords | None = None,
     seed_clinic: SeedClinic = seed_installed_modules,
+    mode: modes.Mode | None = None,
 ) -> FastAPI:
     """The application for the modules mounted in `registry`; mounting later has no effect on routes.
 
     `routers` are further routers of the core, with their full paths; `layers` are further ASGI layers, outermost first. Whoever calls
-    owns `database` and disposes of it; without one it is made from the settings and belongs to `app.state.database`.
+    owns `database` and disposes of it; without one it is made from the settings and belongs to `app.state.database`. `mode` is what
+    modules' routes are held to, by default the mode of this process.
     Raises SettingMissing.
     """
     secret = settings.secret_key
@@ -75,6 +77,7 @@ def create_app(
     app.state.database = database
     app.state.seed_clinic = seed_clinic
     app.state.error_page = error_page
+    app.state.mode = modes.current_mode() if mode is None else mode
     app.state.auth = AuthState(AccessTokens(secret.get_secret_value()), secure, passwords or Passwords())
     errors.install(app)
     app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]  # the documented way to change the document
@@ -98,7 +101,7 @@ def _mount_modules(app: FastAPI, registry: ModuleRegistry) -> None:
         try:
             router = mounted.module.get_router()
             if router is not None:
-                app.include_router(router, prefix=f"{API}/{mounted.name}", tags=[mounted.name])
+                app.include_router(router, prefix=f"{API}/{mounted.name}", tags=[mounted.name], dependencies=[Depends(modes.guard)])
         except Exception:
             logger.exception("the routes of %s cannot be mounted; it is left out", mounted.name)
             registry.unmount(mounted.name)

@@ -57,6 +57,8 @@ DATABASE: Mapping[str, tuple[int, str, str]] = {
     # Modules written by the guide check neither pages, numbers nor texts: page 0, a number no column holds, a NUL character.
     **dict.fromkeys(("2201W", "2201X", "22000", "22003", "22008", "22021", "22P05"), _NOT_ALLOWED),
     "22001": (422, "value_too_long", "A text is longer than its field; shorten it and send the request again."),
+    # A read whose transaction may not write, since the clinic is read-only (app.core.modes).
+    "25006": (403, "mode_read_only", "This clinic is read-only at the moment: nothing can be changed."),
     "42501": (403, "other_clinic", "This belongs to another clinic, or may not be changed here; choose the right clinic first."),
     "40001": (503, "busy", "Somebody changed the same thing at the same moment; send the request again."),
     "40P01": (503, "busy", "Somebody changed the same thing at the same moment; send the request again."),

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.auth.dependencies import ClinicContext, get_clinic_context, get_identity, require_permission
 from app.core.auth.identity import Identity
+from app.core.modes import refuse
 from app.core.schemas import ApiResponse
 from app.database import get_db
 
@@ -31,5 +32,7 @@ async def create_clinic(
     db: Annotated[AsyncSession, Depends(get_db)],
 ) -> ApiResponse[ClinicResponse]:
     """Add a clinic to this tenant; the caller becomes its administrator."""
+    # Its modules' default rows are loaded with it.
+    refuse("write", request.app.state.mode)
     clinic = await service.create_clinic(db, given, like=ctx.clinic, creator=ctx.user.id, seed=request.app.state.seed_clinic)
     return ApiResponse(data=ClinicResponse.of(clinic, service.FIRST_ROLE))

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core import modes
 from app.core.auth.dependencies import ClinicContext, get_clinic_context, require_permission
 from app.core.schemas import ApiResponse
 from app.database import get_db, set_clinic
@@ -63,6 +64,9 @@ class ActiveOut(BaseModel):
     navigation: list[NavigationEntry]
     """All entries this person may open, merged and ordered."""
     permissions: list[str]
+    mode: modes.Mode
+    banner: str | None
+    """What to tell everybody on every page, None in normal mode."""
 
 
 class StatusOut(BaseModel):
@@ -110,7 +114,15 @@ async def active(context: Context, request: Request) -> ApiResponse[ActiveOut]:
         )
         for module in registry.active
     ]
-    return ApiResponse(data=ActiveOut(modules=modules, navigation=[entry for _, entry in allowed], permissions=sorted(context.permissions)))
+    mode: modes.Mode = request.app.state.mode
+    answer = ActiveOut(
+        modules=modules,
+        navigation=[entry for _, entry in allowed],
+        permissions=sorted(context.permissions),
+        mode=mode,
+        banner=modes.BANNERS.get(mode),
+    )
+    return ApiResponse(data=answer)
 
 
 @router.get("/-/status", summary="Pending and failed modules")

@@ -99,8 +99,8 @@ async def _finish(unit: UnitOfWork, status: int) -> Problem | None:
                 500, "outcome_unknown", "The connection was lost while saving. Check whether your change is there before you repeat it."
             )
         problem = errors.describe(error)
-        # Only a client that repeats by itself may be told to: 409 and 422 name what to correct, the rest is ours.
-        return problem if problem.status in (409, 422, 503) else Problem(500, "not_saved", problem.message, problem.errors)
+        # Only a client that repeats by itself may be told to: 403, 409 and 422 name what to correct, the rest is ours.
+        return problem if problem.status in (403, 409, 422, 503) else Problem(500, "not_saved", problem.message, problem.errors)
     return None
 
 

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 
 from app import database
 from app.config import Settings
+from app.core import modes
 from app.core.isolation import refuse_bypass
 from app.core.plugins.registry import ModuleRegistry, module_registry
 from app.core.runtime import process
@@ -114,6 +115,7 @@ class ServingStage:
         from app.core.runtime.router import router as platform_router
         from app.main import create_app
 
+        modes.install(modes.Mode(state.revision.document.get("mode", "normal")) if state.revision else modes.Mode.NORMAL)
         mount(state.mountable, self._registry)
         return create_app(self._settings, self._registry, database=db, routers=(health.router, platform_router, modules_router))
 
