@@ -31,6 +31,7 @@ class CatalogueModule(BaseModel):
     author: str | None = None
     category: str = "community"
     min_core_version: str | None = None
+    max_core_version: str | None = None
     depends: tuple[str, ...] = ()
     installable: bool = True
     removable: bool = False
@@ -86,6 +87,8 @@ class Catalogue:
             return "its manifest says that it cannot be installed"
         if module.min_core_version and _older(self.core_version, module.min_core_version):
             return f"it needs core {module.min_core_version} and this release has {self.core_version}"
+        if module.max_core_version and _older(module.max_core_version, self.core_version):
+            return f"it works up to core {module.max_core_version} and this release has {self.core_version}"
         return None
 
     def usable(self) -> dict[str, CatalogueModule]:

@@ -33,15 +33,19 @@ def test_a_sound_module_has_no_issue(site):
 @pytest.mark.parametrize(
     ("manifest", "code"),
     [
-        ({"role_permissions": {"pirate": ["*"]}}, "ROLE_UNKNOWN"),
-        ({"role_permissions": {"admin": ["items.burn"]}}, "PERMISSION_UNKNOWN"),
-        ({"frontend": {"navigation": [{"label": "x", "to": "/x", "permission": "items.read"}]}}, "NAV_PERMISSION_NOT_NAMESPACED"),
+        ({"role_permissions": {"pirate": ["*"]}}, "UNKNOWN_ROLE"),
+        ({"role_permissions": {"admin": ["items.burn"]}}, "UNKNOWN_PERMISSION"),
+        ({"frontend": {"navigation": [{"label": "x", "to": "/x", "permission": "items.read"}]}}, "NAV_PERM_NOT_NAMESPACED"),
         ({"frontend": {"navigation": [{"label": "x", "to": "/x", "permission": "stock.items.burn"}]}}, "NAV_PERMISSION_UNKNOWN"),
         ({"frontend": {"layer_path": "frontend"}}, "LAYER_MISSING"),
         ({"data_files": ["data/none.yaml"]}, "DATA_FILE_MISSING"),
         ({"min_core_version": "2.0.0"}, "CORE_TOO_OLD"),
+        ({"min_core_version": "0.9.0", "max_core_version": "0.9.9"}, "CORE_TOO_NEW"),
+        ({"min_core_version": "1"}, "MIN_CORE_VERSION_FORMAT"),
+        ({"max_core_version": "2.x"}, "MAX_CORE_VERSION_FORMAT"),
+        ({"min_core_version": "1.5.0", "max_core_version": "1.4.0"}, "CORE_RANGE_EMPTY"),
         ({"category": "official"}, "NOT_OFFICIAL"),
-        ({"depends": 3}, "FIELD_INVALID"),
+        ({"depends": 3}, "MANIFEST_SCHEMA"),
         ({"dependz": []}, "FIELD_UNKNOWN"),
     ],
 )
@@ -66,10 +70,14 @@ def test_unknown_dependencies_and_cycles_are_found():
     found = validate_set(manifests(a=["nowhere"], b=["c"], c=["b"]))
 
     assert {(issue.code, issue.module) for issue in found} == {
-        ("DEPENDENCY_UNKNOWN", "a"),
+        ("UNKNOWN_DEPENDENCY", "a"),
         ("DEPENDENCY_CYCLE", "b"),
         ("DEPENDENCY_CYCLE", "c"),
     }
+
+
+def test_a_module_in_the_middle_of_its_range_of_cores_has_no_issue(site):
+    assert issues_of(site, body=PERMISSIONS, min_core_version="1.0.0-rc.1", max_core_version="1.0.0") == []
 
 
 CORE = RevisionFacts("0001", "core", (), (), ())
@@ -93,3 +101,33 @@ def test_depending_on_a_revision_is_not_following_it():
 
 def test_a_branch_carries_its_modules_name():
     assert codes(validate_set(manifests(a=[]), [CORE, RevisionFacts("a_0001", "a", ("0001",), (), ())])) == {"BRANCH_LABEL_MISSING"}
+
+
+def test_a_branch_carries_no_other_name():
+    own = RevisionFacts("a_0001", "a", ("0001",), (), ("a", "b"))
+
+    assert codes(validate_set(manifests(a=[]), [CORE, own])) == {"BRANCH_LABEL_FOREIGN"}
+
+
+def test_a_branch_has_one_head():
+    own = [RevisionFacts("a_0001", "a", ("0001",), (), ("a",))]
+    own += [RevisionFacts(name, "a", ("a_0001",), (), ()) for name in ("a_0002", "a_0003")]
+
+    assert codes(validate_set(manifests(a=[]), [CORE, *own])) == {"BRANCH_SPLIT"}
+
+
+@pytest.mark.parametrize("needed", ["b_0001", "b@head"])
+def test_a_revision_depends_on_modules_of_the_manifest_only(needed):
+    own = RevisionFacts("a_0001", "a", ("0001",), (needed,), ("a",))
+    other = RevisionFacts("b_0001", "b", ("0001",), (), ("b",))
+
+    assert codes(validate_set(manifests(a=[], b=[]), [CORE, own, other])) == {"REVISION_DEPENDS_UNDECLARED"}
+    assert validate_set(manifests(a=["b"], b=[]), [CORE, own, other]) == []
+
+
+def test_what_may_go_unsaid_by_others_is_an_error_of_an_official_module(site):
+    site.add("stock", distribution="dentalpin-core", body=PERMISSIONS, colour="red")
+
+    [issue] = validate_module(site.discovered("stock"), core_version="1.0.0")
+
+    assert (issue.code, issue.severity) == ("FIELD_UNKNOWN", "error")

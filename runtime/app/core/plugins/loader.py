@@ -6,17 +6,23 @@ never for a module that is only listed, since its manifest is in the books (`cor
 
 import hashlib
 import importlib.util
+import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import Distribution, EntryPoint, distributions, version
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from .base import BaseModule
 from .errors import ManifestInvalid, NameClaimedTwice, PluginError
 from .manifest import Manifest
+
+if TYPE_CHECKING:
+    from .checks.issues import Issue
+
+logger = logging.getLogger(__name__)
 
 GROUP: Final = "dentalpin.modules"
 CORE_DISTRIBUTION: Final = "dentalpin-core"
@@ -80,6 +86,8 @@ class DiscoveredModule:
             raise ManifestInvalid(
                 self.name, self.distribution, f"its entry point says {self.name!r}, its manifest {manifest.name!r}; make them equal"
             )
+        if issues:
+            logger.warning("%s: %s. `dentalpin modules doctor` lists the issues of manifests.", self.name, _told(issues))
         if manifest.category == "official" and not self.of_core:
             return manifest.model_copy(update={"category": "community"})
         return manifest
@@ -157,6 +165,10 @@ def _distributions(path: Iterable[str] | None) -> Iterator[Distribution]:
         if name not in seen:
             seen.add(name)
             yield distribution
+
+
+def _told(issues: "Sequence[Issue]") -> str:
+    return "; ".join(issue.message.removeprefix(f"{issue.module}: ") for issue in issues)
 
 
 def _normalised(name: str) -> str:

@@ -1,5 +1,6 @@
 """The manifest schema (seeds, guide §1). What is wrong with a given manifest is said by `manifest_validator`."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -7,7 +8,8 @@ from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 NAME_PATTERN = r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$"
-VERSION_PATTERN = r"^\d+\.\d+\.\d+$"
+VERSION_PATTERN = r"^\d+\.\d+\.\d+(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$"
+"""Semantic versioning; guide §8 prints the three numbers."""
 LOCAL_PERMISSION_PATTERN = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$"
 
 ModuleName = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=60)]
@@ -45,6 +47,8 @@ class Manifest(_Value):
     license: str = ""
     category: Literal["official", "community"] = "community"
     min_core_version: SemanticVersion | None = None
+    max_core_version: SemanticVersion | None = None
+    """The last core version the module works with, itself included."""
     depends: tuple[ModuleName, ...] = ()
     installable: bool = True
     auto_install: bool = False
@@ -54,18 +58,47 @@ class Manifest(_Value):
     frontend: Frontend = Field(default_factory=Frontend)
     fulfils: tuple[str, ...] = ()
     """Obligations of compliance packs this module meets, such as `es-verifactu`."""
+    public_routes: tuple[str, ...] = ()
+    """Routes that ask for no permission on purpose (a webhook), as `POST /webhook`, without the module's prefix."""
 
     def snapshot(self) -> dict[str, Any]:
         """As JSON: what `core_module.manifest_snapshot` and the release's catalogue hold."""
         return self.model_dump(mode="json")
 
 
-def version_key(version: str | None) -> Version:
-    """Comparable form of a version; None and what is no version are older than any."""
+VersionKey = tuple[tuple[int, ...], tuple[tuple[int, int, str], ...]]
+_RELEASED: tuple[tuple[int, int, str], ...] = ((2, 0, ""),)
+
+
+def version_key(version: str | None) -> VersionKey:
+    """Comparable form of a version by semantic versioning §11, `1.0.0-rc.1` before `1.0.0`; what Python packages write is understood too.
+
+    None and what is no version are older than any.
+    """
+    text = (version or "").strip()
+    if re.match(VERSION_PATTERN, text):
+        numbers, _, label = text.partition("+")[0].partition("-")
+        steps = tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in label.split(".")) if label else _RELEASED
+        return tuple(int(part) for part in numbers.split(".")), steps
     try:
-        return Version(version or "0")
+        known = Version(text)
     except InvalidVersion:
-        return Version("0")
+        return (), ()
+    release = (*known.release, 0, 0)[: max(3, len(known.release))]
+    return release, ((1, 0, text),) if known.is_prerelease else _RELEASED
+
+
+def core_refusal(manifest: "Manifest", core_version: str) -> str | None:
+    """Why a module does not go with this core, for people; None if it does."""
+    core = version_key(core_version)
+    if manifest.min_core_version and version_key(manifest.min_core_version) > core:
+        return f"it needs core {manifest.min_core_version}, this is {core_version}. Upgrade the core first."
+    if manifest.max_core_version and version_key(manifest.max_core_version) < core:
+        return (
+            f"it works up to core {manifest.max_core_version}, this is {core_version}. "
+            "Install a newer version of the module, or ask its author for one."
+        )
+    return None
 
 
 def namespaced(module: str, permission: str) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from . import books
 from .errors import DependencyCycle, DependencyMissing, ManifestInvalid, NotInstallable, PluginError
 from .loader import DiscoveredModule, Discovery
-from .manifest import Manifest, version_key
+from .manifest import Manifest, core_refusal, version_key
 from .models import ModuleRecord, core_module
 from .states import HAS_SCHEMA, PENDING, State, Trigger
 from .target import Target, snapshot
@@ -70,8 +70,8 @@ class Packages:
         manifest = self.manifests[name]
         if not manifest.installable:
             return NotInstallable(name, "its manifest says `installable: False`. Choose another module.")
-        if manifest.min_core_version and version_key(manifest.min_core_version) > version_key(core_version):
-            return NotInstallable(name, f"it needs core {manifest.min_core_version}, this is {core_version}. Upgrade the core first.")
+        if (refusal := core_refusal(manifest, core_version)) is not None:
+            return NotInstallable(name, refusal)
         for circle in cycles(self.depends):
             if name in circle:
                 return DependencyCycle(circle)
