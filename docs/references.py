@@ -39,6 +39,7 @@ def runtime_routes() -> str:
     from app.core.plugins.loader import discover_modules
     from app.core.plugins.registry import ModuleRegistry, MountedModule
     from app.core.plugins.router import router as modules_router
+    from app.core.roles.router import router as roles_router
     from app.database import Database
     from app.main import create_app
 
@@ -46,7 +47,7 @@ def runtime_routes() -> str:
     registry = ModuleRegistry(sorted(official, key=lambda module: (len(module.manifest.depends), module.name)))
     settings = Settings(secret_key="x" * 32)  # type: ignore[arg-type]  # pydantic makes a secret of it
     app = create_app(settings, registry, database=Database("postgresql://nobody@localhost/none"), routers=(modules_router,))
-    routers = [("", modules_router), ("/api/v1", clinics_router)]
+    routers = [("", modules_router), ("/api/v1", clinics_router), ("/api/v1", roles_router)]
     routers += [(f"/api/v1/{each.name}", router) for each in registry.active if (router := each.module.get_router()) is not None]
     return _table(app.openapi(), {key: asked for prefix, router in routers for key, asked in _permissions(prefix, router.routes).items()})
 

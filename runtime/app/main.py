@@ -22,6 +22,7 @@ from app.core.pages.problems import error_page
 from app.core.pages.router import router as pages_router
 from app.core.plugins.registry import ModuleRegistry, module_registry
 from app.core.requests import SecurityHeadersLayer, UnitOfWorkLayer
+from app.core.roles.router import router as roles_router
 from app.database import Database
 
 logger = logging.getLogger(__name__)
@@ -81,7 +82,7 @@ def create_app(
     app.state.auth = AuthState(AccessTokens(secret.get_secret_value()), secure, passwords or Passwords())
     errors.install(app)
     app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]  # the documented way to change the document
-    for router in (auth_router, clinics_router, platform_router):
+    for router in (auth_router, clinics_router, roles_router, platform_router):
         app.include_router(router, prefix=API)
     for router in routers:
         app.include_router(router)

@@ -55,32 +55,50 @@ class Rule:
 
 
 _SEE_ALL: Final = Policy("see_all", "SELECT", "true")
+# Signing in reads it before the clinic is known; from then on, that clinic's only.
+_SEE_OWN_OR_BEFORE: Final = Policy("see_own_or_before", "SELECT", f"{CLINIC} IS NULL OR {_OWN}")
+_CHANGE_OWN: Final = (
+    Policy("add_own", "INSERT", check=_OWN),
+    Policy("change_own", "UPDATE", _OWN, _OWN),
+    Policy("remove_own", "DELETE", _OWN),
+)
+# Of sign-ins, which belong to no clinic, a clinic sees those of its people.
+_OF_ITS_PEOPLE: Final = f"EXISTS (SELECT FROM memberships m WHERE m.user_id = access_log.user_id AND m.{_OWN})"
 _READ_ONLY: Final = Rule(("SELECT",))
 
 CORE_EXEMPT: Final[Mapping[str, Rule]] = {
-    # Signing in reads these three before the clinic is known; changes stay inside the clinic of the request.
+    # Which clinics there are is no secret inside a tenant; changes stay inside the clinic of the request.
     "clinics": Rule(
         ("SELECT", "INSERT", "UPDATE"),
         (_SEE_ALL, Policy("add", "INSERT", check="true"), Policy("change_own", "UPDATE", f"id = {CLINIC}", f"id = {CLINIC}")),
     ),
-    "memberships": Rule(
-        (_READ_WRITE,),
-        (
-            _SEE_ALL,
-            Policy("add_own", "INSERT", check=_OWN),
-            Policy("change_own", "UPDATE", _OWN, _OWN),
-            Policy("remove_own", "DELETE", _OWN),
-        ),
+    "memberships": Rule((_READ_WRITE,), (_SEE_OWN_OR_BEFORE, *_CHANGE_OWN)),
+    # The clinic of a role and its name are what memberships point to.
+    "roles": Rule(
+        ("SELECT", "INSERT", "DELETE", "UPDATE (title, based_on, granted, denied, updated_at)"), (_SEE_OWN_OR_BEFORE, *_CHANGE_OWN)
     ),
     # Who owns the tenant is decided at boot, from the revision; no request can make an owner.
     "users": Rule(
         (
             "SELECT",
             "INSERT (id, email, full_name, password_hash, status, password_set_at, created_at, updated_at)",
-            "UPDATE (email, full_name, password_hash, status, password_set_at, updated_at)",
+            "UPDATE (email, full_name, password_hash, status, password_set_at, second_factor_since, updated_at)",
         )
     ),
+    # Accounts are of the tenant, not of a clinic: these have no clinic_id, and every query names the person.
     "refresh_tokens": Rule(("SELECT", "INSERT", "UPDATE (used_at, revoked_at)", "DELETE")),
+    "account_links": Rule(("SELECT", "INSERT", "UPDATE (used_at, sent_at, send_error)", "DELETE")),
+    "second_factors": Rule(("SELECT", "INSERT", "UPDATE (sealed, last_step, confirmed_at)", "DELETE")),
+    "recovery_codes": Rule(("SELECT", "INSERT", "UPDATE (used_at)", "DELETE")),
+    "sign_in_attempts": Rule((_READ_WRITE,)),
+    # Append-only; `core_prune_access_log` clears what is older than its retention.
+    "access_log": Rule(
+        ("SELECT", "INSERT"),
+        (
+            Policy("see_own", "SELECT", f"{CLINIC} IS NULL OR {_OWN} OR (clinic_id IS NULL AND {_OF_ITS_PEOPLE})"),
+            Policy("append", "INSERT", check="true"),
+        ),
+    ),
     "burned_tokens": Rule(("SELECT", "INSERT")),
     "core_setting": Rule(
         ("SELECT", "INSERT", "UPDATE (value, updated_at)"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.core.auth.permissions import ROLE_PERMISSIONS, ROLES, Permissions, permissions_of
+from app.core.auth.permissions import ROLE_PERMISSIONS, ROLES, Permissions, RoleGrants, permissions_for
 from tests.support.app import ShelfModule, build, mounted
 
 
@@ -52,5 +52,24 @@ def test_wildcards_cover_what_lies_below_them():
     assert "anything" in Permissions({"*"})
 
 
-def test_an_unknown_role_may_do_nothing():
-    assert permissions_of("janitor", mounted(ShelfModule())) == frozenset()
+def test_a_role_based_on_nothing_may_do_what_it_is_granted():
+    shelf = mounted(ShelfModule())
+    assert permissions_for(RoleGrants(None), shelf) == frozenset()
+    assert permissions_for(RoleGrants(None, ("shelf.notes.*", "gone.things.read")), shelf) == {"shelf.notes.read", "shelf.notes.write"}
+
+
+def test_a_denial_wins_over_every_grant():
+    shelf = mounted(ShelfModule())
+    assert permissions_for(RoleGrants("dentist", ("shelf.labels.read",), ("shelf.notes.write",)), shelf) == {
+        "shelf.notes.read",
+        "shelf.labels.read",
+    }
+    assert permissions_for(RoleGrants("dentist", ("shelf.labels.read",), ("shelf.*",)), shelf) == frozenset()
+
+
+def test_a_denial_below_a_wildcard_of_the_core_is_not_covered_again():
+    narrowed = permissions_for(RoleGrants("admin", (), ("admin.users.*",)), mounted())
+    assert "admin.clinic.write" in narrowed
+    assert "agents.approvals.write" in narrowed
+    assert "admin.users.write" not in narrowed
+    assert "admin.users.anything" not in narrowed

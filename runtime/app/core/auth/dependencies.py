@@ -12,7 +12,7 @@ from app.database import get_db, set_clinic
 
 from .errors import ClinicIdInvalid, CrossOrigin, NotSignedIn, PermissionDenied
 from .identity import CurrentClinic, CurrentUser, Identity, identify
-from .permissions import Permissions, permissions_of
+from .permissions import Permissions, permissions_for
 from .state import auth_state, changes_something, from_elsewhere
 from .tokens import Claims
 
@@ -82,7 +82,7 @@ async def get_clinic_context(
     """
     membership = identity.membership(asked)
     await set_clinic(db, membership.clinic.id)
-    permissions = permissions_of(membership.role, request.app.state.registry)
+    permissions = permissions_for(membership.grants, request.app.state.registry)
     return ClinicContext(membership.clinic, identity.user, membership.role, permissions)
 
 

@@ -1,6 +1,7 @@
 """Who is asking: one statement that reads the person, the session's state and every clinic they work in."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.clinics.models import Clinic
 
 from .errors import ClinicNotChosen, NoMembership, NotAMember, SessionEnded
-from .models import Membership, RefreshToken, User
+from .models import Membership, RefreshToken, Role, User
+from .permissions import RoleGrants
 from .tokens import Claims
 
 
@@ -20,6 +22,7 @@ class CurrentUser:
     email: str
     full_name: str
     is_owner: bool
+    has_second_factor: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +36,16 @@ class CurrentClinic:
     locale: str
     legal_form: str | None
     tax_id: str | None
+    second_factor_required: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ClinicRole:
-    """One membership: the clinic and the role in it."""
+    """One membership: the clinic, the role in it and what the role's row grants."""
 
     clinic: CurrentClinic
     role: str
+    grants: RoleGrants
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,7 @@ _CLINIC_COLUMNS = (
     Clinic.locale,
     Clinic.legal_form,
     Clinic.tax_id,
+    Clinic.second_factor_required,
 )
 
 
@@ -88,12 +94,14 @@ def _who() -> Select[Any]:
         RefreshToken.family_id == bindparam("session_id"), RefreshToken.revoked_at.is_(None), RefreshToken.expires_at > func.now()
     )
     memberships = (
-        select(Membership.user_id, Membership.role, *_CLINIC_COLUMNS)
+        select(Membership.user_id, Membership.role, Role.based_on, Role.granted, Role.denied, *_CLINIC_COLUMNS)
         .join(Clinic, and_(Clinic.id == Membership.clinic_id, Clinic.status == "active"))
+        .join(Role, and_(Role.clinic_id == Membership.clinic_id, Role.name == Membership.role))
+        .where(Membership.status == "active")
         .subquery()
     )
     return (
-        select(User.id, User.email, User.full_name, User.is_owner, memberships)
+        select(User.id, User.email, User.full_name, User.is_owner, User.second_factor_since.is_not(None), memberships)
         .outerjoin(memberships, memberships.c.user_id == User.id)
         .where(User.id == bindparam("user_id"), User.status == "active", live)
         .order_by(memberships.c.name, memberships.c.id)
@@ -104,14 +112,22 @@ _WHO: Final = _who()
 """Built once: composing it takes longer than running it, and every request runs it."""
 
 
+_OF_USER: Final = len(fields(CurrentUser))
+
+
 async def identify(session: AsyncSession, claims: Claims) -> Identity:
     """The person a token of ours names. Raises SessionEnded if they were disabled or the session was signed out."""
     rows = (await session.execute(_WHO, {"user_id": claims.user_id, "session_id": claims.session_id})).all()
     if not rows:
         raise SessionEnded
     return Identity(
-        user=CurrentUser(*rows[0][:4]),
+        user=CurrentUser(*rows[0][:_OF_USER]),
         session_id=claims.session_id,
-        memberships=tuple(ClinicRole(CurrentClinic(*row[6:]), row[5]) for row in rows if row[6] is not None),
+        memberships=tuple(_membership(row[_OF_USER:]) for row in rows if row[_OF_USER] is not None),
         token_clinic_id=claims.clinic_id,
     )
+
+
+def _membership(columns: Sequence[Any]) -> ClinicRole:
+    _, role, based_on, granted, denied, *clinic = columns
+    return ClinicRole(CurrentClinic(*clinic), role, RoleGrants(based_on, tuple(granted), tuple(denied)))

@@ -5,7 +5,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from .identity import Identity
-from .permissions import ModuleGrants, permissions_of
+from .permissions import ModuleGrants, permissions_for
 
 
 class Credentials(BaseModel):
@@ -72,7 +72,7 @@ class Me(BaseModel):
     def of(cls, identity: Identity, asked: UUID | None, modules: ModuleGrants) -> "Me":
         memberships = [
             MembershipOut(
-                clinic=ClinicOut.model_validate(each.clinic), role=each.role, permissions=sorted(permissions_of(each.role, modules))
+                clinic=ClinicOut.model_validate(each.clinic), role=each.role, permissions=sorted(permissions_for(each.grants, modules))
             )
             for each in identity.memberships
         ]

@@ -42,6 +42,7 @@ async def create_clinic(
             locale=clinic.locale,
             legal_form=clinic.legal_form,
             tax_id=clinic.tax_id,
+            second_factor_required=clinic.second_factor_required,
         )
     )
     await set_clinic(session, clinic.id)

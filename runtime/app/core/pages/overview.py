@@ -5,7 +5,7 @@ from uuid import UUID
 
 from app.core.auth.errors import ClinicNotChosen, NoMembership, NotAMember
 from app.core.auth.identity import ClinicRole, CurrentUser, Identity
-from app.core.auth.permissions import permissions_of
+from app.core.auth.permissions import permissions_for
 from app.core.plugins.registry import ModuleRegistry
 
 
@@ -33,7 +33,7 @@ def overview(identity: Identity, asked: UUID | None, registry: ModuleRegistry) -
         current = identity.membership(asked)
     except (ClinicNotChosen, NoMembership, NotAMember):
         return Overview(identity.user, identity.memberships, None, ())
-    permissions = permissions_of(current.role, registry)
+    permissions = permissions_for(current.grants, registry)
     areas: dict[str, list[str]] = {}
     for module, entry in registry.navigation(permissions):
         areas.setdefault(module, []).append(_readable(entry.label))

@@ -1,0 +1,1 @@
+"""The roles of a clinic: five standard ones, and its own."""
