@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
+from inspect import isawaitable, iscoroutine
 
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware import Middleware
@@ -20,7 +21,7 @@ from app.core.clinics.router import router as clinics_router
 from app.core.clinics.service import SeedClinic, seed_installed_modules
 from app.core.pages.problems import error_page
 from app.core.pages.router import router as pages_router
-from app.core.plugins.registry import ModuleRegistry, module_registry
+from app.core.plugins.registry import ModuleRegistry, MountedModule, module_registry
 from app.core.requests import SecurityHeadersLayer, UnitOfWorkLayer
 from app.core.roles.router import router as roles_router
 from app.database import Database
@@ -99,13 +100,25 @@ def _mount_modules(app: FastAPI, registry: ModuleRegistry) -> None:
             logger.error("%s is not served, since %s is not", mounted.name, ", ".join(lacking))
             registry.unmount(mounted.name)
             continue
+        routes = len(app.router.routes)
         try:
             router = mounted.module.get_router()
             if router is not None:
                 app.include_router(router, prefix=f"{API}/{mounted.name}", tags=[mounted.name], dependencies=[Depends(modes.guard)])
+            _activate(mounted)
         except Exception:
-            logger.exception("the routes of %s cannot be mounted; it is left out", mounted.name)
+            logger.exception("%s cannot be mounted; it is left out", mounted.name)
+            del app.router.routes[routes:]
             registry.unmount(mounted.name)
+
+
+def _activate(mounted: MountedModule) -> None:
+    """Let the module attach what it offers to others. Raises what it raises, and TypeError for one that would have to be awaited."""
+    started: object = mounted.module.on_activate()  # type: ignore[func-returns-value]  # what a module really returns is checked
+    if isawaitable(started):
+        if iscoroutine(started):
+            started.close()
+        raise TypeError(f"{mounted.name}.on_activate() must be a plain function: nothing awaits it")
 
 
 def _database(settings: Settings) -> Database:

@@ -7,11 +7,9 @@ once however often the process is killed. Work is claimed with SKIP LOCKED, so a
 import asyncio
 import logging
 import traceback
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError
@@ -22,7 +20,7 @@ from dentalpin_kit.problems import DomainError
 
 from . import outbox
 from .bus import CHANNEL, EventBus, event_bus
-from .handlers import invocation_of
+from .handlers import Subscription
 from .outbox import Delivery
 
 logger = logging.getLogger(__name__)
@@ -80,7 +78,7 @@ class Dispatcher:
 
     @property
     def _modules(self) -> list[str]:
-        return [module.name for module in self._registry.active]
+        return self._bus.listening_modules(self._registry)
 
     async def deliver_one(self) -> bool:
         """Try one due delivery to its end; False if none is due."""
@@ -90,11 +88,11 @@ class Dispatcher:
                 delivery = await outbox.claim(unit.session, self._modules)
                 if delivery is None:
                     return False
-                handler = self._handler(delivery)
-                if handler is not None:
+                subscription = self._subscription(delivery)
+                if subscription is not None:
                     await set_clinic(unit.session, delivery.clinic_id)
                     async with asyncio.timeout(HANDLER_TIMEOUT.total_seconds()):
-                        await invocation_of(handler)(unit.session, delivery.payload)
+                        await subscription.invoke(unit.session, delivery.payload)
                         await unit.session.flush()
                     # A handler may have turned to another clinic; the mark belongs to this one.
                     await set_clinic(unit.session, delivery.clinic_id)
@@ -113,10 +111,10 @@ class Dispatcher:
         await self._record_failure(delivery, f"{delivery.module} does not have this handler any more", final=True)
         return True
 
-    def _handler(self, delivery: Delivery) -> Callable[..., Any] | None:
-        for module, name, handler in self._registry.handlers_for(delivery.event):
-            if (module, name) == (delivery.module, delivery.handler):
-                return handler
+    def _subscription(self, delivery: Delivery) -> Subscription | None:
+        for each in self._bus.subscriptions(delivery.event, self._registry):
+            if (each.module, each.name) == (delivery.module, delivery.handler):
+                return each
         return None
 
     async def _record_failure(self, delivery: Delivery, error: str, *, final: bool = False) -> None:

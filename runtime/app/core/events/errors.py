@@ -35,3 +35,23 @@ class HandlerSignature(DomainError):
             "(also `handler(data)` and `handler(data, *, db)`).",
             handler=handler,
         )
+
+
+class EventDeclarationInvalid(DomainError):
+    status = 500
+    code = "event_declaration_invalid"
+
+    def __init__(self, module: str, event: str, reason: str) -> None:
+        super().__init__(f"{module} declares the event {event!r} in get_events(), but {reason}.", module=module, event=event)
+
+
+class TooManyEvents(DomainError):
+    """Transactional handlers that publish to each other without end."""
+
+    status = 500
+    code = "event_cascade"
+
+    def __init__(self, names: str) -> None:
+        super().__init__(
+            f"Transactional handlers go on publishing to each other ({names}); nothing was kept. Drop @transactional from one of them."
+        )

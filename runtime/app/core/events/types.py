@@ -101,6 +101,7 @@ CATALOGUE: Final[Mapping[str, type[Payload]]] = {
 }
 
 NAME: Final = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
+NAME_LENGTH: Final = 120
 _ENTITY_LENGTH = 160
 
 

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
     from sqlalchemy.ext.asyncio import AsyncSession
 
+    from app.core.events import EventBus
+
+    from .manifest import Manifest
+
 
 @dataclass(frozen=True, slots=True)
 class ModuleContext:
@@ -30,6 +34,13 @@ class ModuleContext:
     storage: Path
     """The runtime's storage folder, for files that belong to the module."""
 
+    @property
+    def event_bus(self) -> "EventBus":
+        """The bus of this process; what a hook publishes is part of the operation's transaction."""
+        from app.core.events import event_bus
+
+        return event_bus
+
 
 class BaseModule:
     """The base of every module. Only `manifest` must be given; each `get_…` describes what the module adds."""
@@ -44,6 +55,17 @@ class BaseModule:
     def version(self) -> str:
         return str(self.manifest["version"])
 
+    @property
+    def dependencies(self) -> list[str]:
+        """The modules this one needs."""
+        return list(self.manifest.get("depends", ()))
+
+    def get_manifest(self) -> "Manifest":
+        """The manifest as the core reads it. Raises ManifestError."""
+        from .manifest import Manifest
+
+        return Manifest.from_dict(self.manifest)
+
     def get_models(self) -> list[type[Any]]:
         """The mapped classes of the module's own tables."""
         return []
@@ -57,8 +79,26 @@ class BaseModule:
         return []
 
     def get_event_handlers(self) -> Mapping[str, Callable[..., Any]]:
-        """Handlers by event name. They run after the publisher's commit, each in a transaction of its own."""
+        """Handlers by event name. They run after the publisher's commit, each in a transaction of its own.
+
+        Written as `async def handler(db, data)`; `(data)` and `(data, *, db)` are understood too. A handler marked `@transactional`
+        runs inside the publisher's transaction instead.
+        """
         return {}
+
+    def get_events(self) -> Mapping[str, type[Any] | None]:
+        """The events the module publishes under its own name, each with the Pydantic model of its payload, or None.
+
+        Optional. Once given, a name that is not in it is a mistake, and payloads are checked against their models.
+        """
+        return {}
+
+    def get_scheduled_jobs(self) -> list[Any]:
+        """Work that comes round by itself: `app.core.jobs.ScheduledJob`s."""
+        return []
+
+    def on_activate(self) -> None:
+        """Called at each start once the module is mounted, after its routes and handlers. Quick, not async, without a database."""
 
     def get_tools(self) -> list[Any]:
         """Callable actions for AI agents."""

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from packaging.version import InvalidVersion, Version
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 NAME_PATTERN = r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$"
 VERSION_PATTERN = r"^\d+\.\d+\.\d+(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$"
@@ -14,6 +14,10 @@ LOCAL_PERMISSION_PATTERN = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$"
 
 ModuleName = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=60)]
 SemanticVersion = Annotated[str, StringConstraints(pattern=VERSION_PATTERN, max_length=40)]
+
+
+class ManifestError(ValueError):
+    """A manifest that says too little, or something nobody understands."""
 
 
 class _Value(BaseModel):
@@ -60,6 +64,19 @@ class Manifest(_Value):
     """Obligations of compliance packs this module meets, such as `es-verifactu`."""
     public_routes: tuple[str, ...] = ()
     """Routes that ask for no permission on purpose (a webhook), as `POST /webhook`, without the module's prefix."""
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> Self:
+        """The manifest a module's class carries. Raises ManifestError."""
+        try:
+            return cls.model_validate(dict(given))
+        except ValidationError as error:
+            wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+            raise ManifestError(f"The manifest of {given.get('name', 'a module')} cannot be used: {wrong}.") from error
+
+    def to_snapshot(self) -> dict[str, Any]:
+        """The same as `snapshot`."""
+        return self.snapshot()
 
     def snapshot(self) -> dict[str, Any]:
         """As JSON: what `core_module.manifest_snapshot` and the release's catalogue hold."""

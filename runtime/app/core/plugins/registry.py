@@ -4,13 +4,16 @@ Only `installed` modules are ever put in here, so routes, handlers, tools and gr
 at look-up (guide §7): a module that is gone takes its grants along.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from .base import BaseModule
 from .manifest import Manifest, NavigationEntry, granted, namespaced
+
+if TYPE_CHECKING:
+    from app.core.events.handlers import Subscription
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,18 @@ class MountedModule:
         return frozenset(namespaced(self.name, permission) for permission in local)
 
     @cached_property
-    def handlers(self) -> dict[str, tuple[tuple[str, Callable[..., Any]], ...]]:
-        found: dict[str, tuple[tuple[str, Callable[..., Any]], ...]] = {}
-        for event, value in self.module.get_event_handlers().items():
-            callables = value if isinstance(value, list | tuple) else [value]
-            found[str(event)] = tuple((f"{handler.__module__}.{handler.__qualname__}", handler) for handler in callables)
-        return found
+    def handlers(self) -> Mapping[str, tuple["Subscription", ...]]:
+        """The module's handlers by event. Raises HandlerSignature if one can be called in no known way."""
+        from app.core.events.handlers import subscriptions
+
+        return subscriptions(self.name, self.module.get_event_handlers())
+
+    @cached_property
+    def events(self) -> Mapping[str, type[Any] | None]:
+        """The events the module says it publishes, with their payload models. Raises EventDeclarationInvalid."""
+        from app.core.events.declared import declarations
+
+        return declarations(self.name, self.module.get_events())
 
 
 class ModuleRegistry:
@@ -86,9 +95,17 @@ class ModuleRegistry:
             self._grants[role] = frozenset().union(*(module.grants(role) for module in self._active.values()))
         return self._grants[role]
 
-    def handlers_for(self, event: str) -> list[tuple[str, str, Callable[..., Any]]]:
-        """(module, handler name, callable) of each subscription to an event, in the order of the dependencies."""
-        return [(module.name, name, handler) for module in self._active.values() for name, handler in module.handlers.get(str(event), ())]
+    def handlers_for(self, event: str) -> list["Subscription"]:
+        """The mounted modules' subscriptions to an event, in the order of the dependencies."""
+        return [each for module in self._active.values() for each in module.handlers.get(str(event), ())]
+
+    def owner_of(self, python_module: str) -> str | None:
+        """The mounted module whose package this Python module belongs to; None for the core, tests and scripts."""
+        for mounted in self._active.values():
+            package = type(mounted.module).__module__
+            if python_module == package or python_module.startswith(package + "."):
+                return mounted.name
+        return None
 
     def navigation(self, permissions: frozenset[str]) -> list[tuple[str, NavigationEntry]]:
         """(module, entry) for everything a person with these permissions may open, in the order shown."""
