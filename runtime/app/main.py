@@ -1,10 +1,11 @@
 """The application of one serving process: core routers, the mounted modules, the pages, and the layers around all of them."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from inspect import isawaitable, iscoroutine
+from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware import Middleware
@@ -21,6 +22,7 @@ from app.core.clinics.router import router as clinics_router
 from app.core.clinics.service import SeedClinic, seed_installed_modules
 from app.core.pages.problems import error_page
 from app.core.pages.router import router as pages_router
+from app.core.plugins.errors import ModuleDisabled
 from app.core.plugins.registry import ModuleRegistry, MountedModule, module_registry
 from app.core.requests import SecurityHeadersLayer, UnitOfWorkLayer
 from app.core.roles.router import router as roles_router
@@ -94,7 +96,7 @@ def create_app(
 
 def _mount_modules(app: FastAPI, registry: ModuleRegistry) -> None:
     """Each module's routes under its name. One whose routes cannot be made is left out with what needs it; the others serve."""
-    for mounted in registry.active:
+    for mounted in registry.mounted:
         lacking = [need for need in mounted.manifest.depends if need not in registry]
         if lacking:
             logger.error("%s is not served, since %s is not", mounted.name, ", ".join(lacking))
@@ -104,7 +106,8 @@ def _mount_modules(app: FastAPI, registry: ModuleRegistry) -> None:
         try:
             router = mounted.module.get_router()
             if router is not None:
-                app.include_router(router, prefix=f"{API}/{mounted.name}", tags=[mounted.name], dependencies=[Depends(modes.guard)])
+                asked_first = [Depends(_refuse_while_disabled(registry, mounted.name)), Depends(modes.guard)]
+                app.include_router(router, prefix=f"{API}/{mounted.name}", tags=[mounted.name], dependencies=asked_first)
             _activate(mounted)
         except Exception:
             logger.exception("%s cannot be mounted; it is left out", mounted.name)
@@ -119,6 +122,16 @@ def _activate(mounted: MountedModule) -> None:
         if iscoroutine(started):
             started.close()
         raise TypeError(f"{mounted.name}.on_activate() must be a plain function: nothing awaits it")
+
+
+def _refuse_while_disabled(registry: ModuleRegistry, name: str) -> Callable[[], Coroutine[Any, Any, None]]:
+    """What each of a module's routes asks first: switched off, it answers 409 with the reason instead."""
+
+    async def check() -> None:
+        if registry.is_disabled(name):
+            raise ModuleDisabled(name)
+
+    return check
 
 
 def _database(settings: Settings) -> Database:

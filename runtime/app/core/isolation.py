@@ -113,7 +113,13 @@ CORE_EXEMPT: Final[Mapping[str, Rule]] = {
     "core_module_operation_log": _READ_ONLY,
     "alembic_version": _READ_ONLY,
     # Scheduling by a stand-alone clinic's admin; version, heads and snapshot are the processor's.
-    "core_module": Rule(("SELECT", "UPDATE (state, attempts, error_message, error_at, last_state_change)")),
+    "core_module": Rule(
+        (
+            "SELECT",
+            "UPDATE (state, attempts, error_message, error_at, last_state_change, chosen, disabled_at, next_attempt_at)",
+        )
+    ),
+    "core_module_request": Rule(("SELECT", "INSERT")),
     # Seeds are loaded by the request that creates a clinic.
     "core_external_id": Rule(("SELECT", "INSERT", "UPDATE"), (ISOLATION, SHARED)),
     "core_event": Rule(("SELECT", "INSERT", "DELETE"), (Policy("own_or_core", "ALL", _OWN_OR_CORE, _OWN_OR_CORE),)),

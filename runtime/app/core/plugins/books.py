@@ -1,7 +1,7 @@
 """Reading and writing `core_module`. Every change of state goes through `move`, which knows the transition table and nothing else does."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
@@ -11,6 +11,9 @@ from .errors import IllegalTransition
 from .models import ModuleRecord, core_module, core_module_operation_log, core_table_owner
 from .states import State, Trigger
 from .topology import ordered
+
+CLEARED: Final[Mapping[str, Any]] = {"attempts": 0, "error_message": None, "error_at": None, "next_attempt_at": None}
+"""What a row no longer says once something else was asked of the module."""
 
 Executor = AsyncConnection | AsyncSession
 
@@ -29,7 +32,7 @@ async def claim(executor: Executor, name: str) -> ModuleRecord | None:
 
 async def move(executor: Executor, record: ModuleRecord, on: Trigger, **values: Any) -> State:
     """Take the module to the state that follows. Raises IllegalTransition if there is none, or if somebody else moved it meanwhile."""
-    target = states.target(record.name, record.state, on)
+    target = states.target(record.name, record.state, on, switched_off=record.switched_off)
     moved = await executor.execute(
         sa.update(core_module)
         .where(core_module.c.name == record.name, core_module.c.state == record.state)
@@ -68,11 +71,12 @@ async def operations(executor: Executor, module: str | None = None, *, limit: in
 def mountable(records: Mapping[str, ModuleRecord], present: Sequence[str] | set[str] | frozenset[str]) -> list[str]:
     """The modules a serving process may mount, dependencies first: installed, with their package `present`, and so all they need.
 
-    A module whose upgrade failed is not among them (its code is newer than its tables), nor is whatever depends on it.
+    Those that are switched off are among them: the registry keeps them out of use, and switching on needs no restart. A module whose
+    upgrade failed is not (its code is newer than its tables), nor is whatever depends on it.
     """
     chosen: list[str] = []
     for name in ordered({name: record.depends for name, record in records.items()}):
         record = records[name]
-        if record.state is State.INSTALLED and name in present and all(need in chosen for need in record.depends):
+        if record.state in states.IN_FORCE and name in present and all(need in chosen for need in record.depends):
             chosen.append(name)
     return chosen

@@ -180,6 +180,19 @@ class NotInstalled(PluginError):
         super().__init__(f"{name} is {state}, so there is nothing to do. `dentalpin modules list` shows the states.", module=name)
 
 
+class ModuleDisabled(PluginError):
+    """What a route of a module that is switched off answers."""
+
+    status = 409
+    code = "module_disabled"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} is switched off here; its data is kept. Who may change modules switches it on: POST /api/v1/modules/{name}/enable.",
+            module=name,
+        )
+
+
 class IllegalTransition(PluginError):
     status = 409
     code = "module_state_conflict"

@@ -36,6 +36,20 @@ core_module: Final = sa.Table(
     sa.Column("error_at", _MOMENT),
     sa.Column("installed_at", _MOMENT),
     sa.Column("last_state_change", _MOMENT, nullable=False, server_default=_NOW),
+    sa.Column("chosen", sa.Boolean, nullable=False, server_default=sa.true()),
+    sa.Column("disabled_at", _MOMENT),
+    sa.Column("next_attempt_at", _MOMENT),
+)
+core_module_request: Final = sa.Table(
+    "core_module_request",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("operation", sa.String(20), nullable=False),
+    sa.Column("modules", JSONB, nullable=False, server_default="[]"),
+    sa.Column("user_id", sa.Uuid),
+    sa.Column("via", sa.String(20), nullable=False),
+    sa.Column("reason", sa.String(500), nullable=False, server_default=""),
+    sa.Column("created_at", _MOMENT, nullable=False, server_default=_NOW),
 )
 core_module_operation_log: Final = sa.Table(
     "core_module_operation_log",
@@ -92,6 +106,16 @@ class ModuleRecord:
     error_at: datetime | None
     installed_at: datetime | None
     last_state_change: datetime
+    chosen: bool
+    """Somebody asked for this very module; otherwise it came because another needs it."""
+    disabled_at: datetime | None
+    """Since when it is switched off. Kept over an upgrade, so that the module is switched off after it too."""
+    next_attempt_at: datetime | None
+    """Not tried again before this, after an attempt that failed."""
+
+    @property
+    def switched_off(self) -> bool:
+        return self.disabled_at is not None
 
     @classmethod
     def of(cls, row: sa.Row[Any]) -> "ModuleRecord":

@@ -315,10 +315,8 @@ async def finalize_install(connection: AsyncConnection, workshop: Workshop, targ
         base_revision=own[0].revision if own else None,
         applied_revision=", ".join(workshop.book.heads(target.name)) or None,
         manifest_snapshot=snapshot(target, own),
-        attempts=0,
-        error_message=None,
-        error_at=None,
         installed_at=record.installed_at or sa.func.now(),
+        **books.CLEARED,
     )
 
 
@@ -348,8 +346,7 @@ async def _finalize_uninstall(connection: AsyncConnection, record: ModuleRecord)
         base_revision=None,
         applied_revision=None,
         manifest_snapshot={key: value for key, value in record.manifest_snapshot.items() if key != "revisions"},
-        attempts=0,
-        error_message=None,
-        error_at=None,
         installed_at=None,
+        disabled_at=None,
+        **books.CLEARED,
     )

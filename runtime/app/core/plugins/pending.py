@@ -15,7 +15,7 @@ from .errors import DependencyCycle, DependencyMissing, ManifestInvalid, NotInst
 from .loader import DiscoveredModule, Discovery
 from .manifest import Manifest, core_refusal, version_key
 from .models import ModuleRecord, core_module
-from .states import HAS_SCHEMA, PENDING, State, Trigger
+from .states import HAS_SCHEMA, IN_FORCE, PENDING, State, Trigger
 from .target import Target, snapshot
 from .topology import closure, cycles, in_order
 
@@ -112,13 +112,13 @@ async def _judge(connection: AsyncConnection, target: Target, record: ModuleReco
         revision.revision not in applied and revision.script is not None for revision in book.of(record.name)
     )
     due = behind or version_key(target.manifest.version) > version_key(record.version)
-    if record.state is State.INSTALLED and due:
-        await books.move(connection, record, Trigger.UPGRADE, attempts=0)
+    if record.state in IN_FORCE and due:
+        await books.move(connection, record, Trigger.UPGRADE, **books.CLEARED)
         await _schedule_needs(connection, target)
     elif record.state is State.TO_UPGRADE and not due:
-        await books.move(connection, record, Trigger.WITHDRAW, attempts=0, error_message=None, error_at=None)
+        await books.move(connection, record, Trigger.WITHDRAW, **books.CLEARED)
         await _remember(connection, target, book)
-    elif record.state in {State.INSTALLED, State.DISABLED} and not due:
+    elif record.state in IN_FORCE and not due:
         await _remember(connection, target, book)
 
 
@@ -127,7 +127,9 @@ async def _schedule_needs(connection: AsyncConnection, target: Target) -> None:
     rows = await books.read_records(connection)
     for need in target.manifest.depends:
         if need in rows and rows[need].state is State.UNINSTALLED:
-            await books.move(connection, rows[need], Trigger.INSTALL, attempts=0, by_generation=rows[target.name].by_generation)
+            await books.move(
+                connection, rows[need], Trigger.INSTALL, **books.CLEARED, chosen=False, by_generation=rows[target.name].by_generation
+            )
 
 
 async def _auto_install(connection: AsyncConnection, packages: Packages) -> None:
@@ -135,7 +137,7 @@ async def _auto_install(connection: AsyncConnection, packages: Packages) -> None
     rows = await books.read_records(connection)
     for name in sorted({*chosen, *closure(chosen, packages.depends)} & rows.keys()):
         if rows[name].state is State.UNINSTALLED:
-            await books.move(connection, rows[name], Trigger.INSTALL)
+            await books.move(connection, rows[name], Trigger.INSTALL, chosen=name in chosen)
 
 
 async def _insert(connection: AsyncConnection, target: Target, state: State) -> None:
@@ -143,7 +145,9 @@ async def _insert(connection: AsyncConnection, target: Target, state: State) -> 
 
 
 async def _update_snapshot(connection: AsyncConnection, target: Target, record: ModuleRecord) -> None:
-    await connection.execute(sa.update(core_module).where(core_module.c.name == record.name).values(**_described(target)))
+    """Another package is another try: what the old one failed at says nothing about it."""
+    values = {**_described(target), "attempts": 0, "next_attempt_at": None}
+    await connection.execute(sa.update(core_module).where(core_module.c.name == record.name).values(**values))
 
 
 async def _remember(connection: AsyncConnection, target: Target, book: "RevisionBook") -> None:

@@ -200,14 +200,14 @@ class Processor:
             await self._read_revisions(packages)
             await self._bring_up_to_date(packages)
             packages = Packages(self.discovery, await books.read_records(self._books))
-        mounted_before = {module.name for module in self.registry.active}
+        mounted_before = {module.name for module in self.registry.mounted}
         outcomes: dict[str, ModuleOutcome] = {}
         try:
             self._mount_installed(packages)
             for name in in_order(packages.records, packages.depends):
                 outcomes[name] = await self._settle(packages, name, outcomes)
         finally:
-            for module in self.registry.active:
+            for module in self.registry.mounted:
                 if module.name not in mounted_before:
                     self.registry.unmount(module.name)
         return ProcessorReport(tuple(outcomes.values()))

@@ -1,7 +1,8 @@
 """What exists in this process: the modules that are mounted, and everything they bring along.
 
-Only `installed` modules are ever put in here, so routes, handlers, tools and grants of any other module do not exist. Grants are merged
-at look-up (guide §7): a module that is gone takes its grants along.
+Only installed modules are ever put in here, so routes, handlers, tools and grants of any other module do not exist. Those that are switched
+off are mounted and not active: they come back without a restart, and until then nothing of theirs is in use. Grants are merged at look-up
+(guide §7): a module that is gone takes its grants along.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .base import BaseModule
 from .manifest import Manifest, NavigationEntry, granted, namespaced
+from .topology import dependents
 
 if TYPE_CHECKING:
     from app.core.events.handlers import Subscription
@@ -58,50 +60,83 @@ class ModuleRegistry:
     """The mounted modules of one process, dependencies first."""
 
     def __init__(self, modules: Iterable[MountedModule] = ()) -> None:
-        self._active: dict[str, MountedModule] = {}
+        self._mounted: dict[str, MountedModule] = {}
+        self._disabled: frozenset[str] = frozenset()
         self._grants: dict[str, frozenset[str]] = {}
+        self.version = 0
+        """Grows with every change of what is active, for those who keep something made from it."""
         for module in modules:
             self.mount(module)
 
     @property
+    def mounted(self) -> tuple[MountedModule, ...]:
+        """Everything in this process, switched off or not: their routes exist and their events are kept for them."""
+        return tuple(self._mounted.values())
+
+    @property
     def active(self) -> tuple[MountedModule, ...]:
-        return tuple(self._active.values())
+        """What is in use: installed and enabled."""
+        return tuple(module for name, module in self._mounted.items() if name not in self._disabled)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._active
+        return name in self._mounted
 
     def get(self, name: str) -> MountedModule | None:
-        return self._active.get(name)
+        return self._mounted.get(name)
+
+    def is_disabled(self, name: str) -> bool:
+        """Whether the module is mounted and switched off, itself or with something it needs."""
+        return name in self._disabled
+
+    def set_disabled(self, names: Iterable[str]) -> bool:
+        """Make exactly these modules, and whatever needs one of them, inactive; True if that changed anything."""
+        depends = {name: module.manifest.depends for name, module in self._mounted.items()}
+        wanted = frozenset(names)
+        wanted = (wanted | dependents(wanted, depends)) & self._mounted.keys()
+        if wanted == self._disabled:
+            return False
+        self._disabled = wanted
+        self._changed()
+        return True
 
     def mount(self, module: MountedModule) -> None:
-        self._active[module.name] = module
-        self._grants.clear()
+        self._mounted[module.name] = module
+        self._changed()
 
     def unmount(self, name: str) -> None:
-        self._active.pop(name, None)
-        self._grants.clear()
+        self._mounted.pop(name, None)
+        self._disabled -= {name}
+        self._changed()
 
     def clear(self) -> None:
-        self._active.clear()
+        self._mounted.clear()
+        self._disabled = frozenset()
+        self._changed()
+
+    def _changed(self) -> None:
         self._grants.clear()
+        self.version += 1
 
     def permissions(self) -> frozenset[str]:
-        """Every permission the mounted modules declare, namespaced."""
-        return frozenset().union(*(module.permissions for module in self._active.values()))
+        """Every permission the active modules declare, namespaced."""
+        return frozenset().union(*(module.permissions for module in self.active))
 
     def grants(self, role: str) -> frozenset[str]:
-        """The namespaced permissions the mounted modules give a role."""
+        """The namespaced permissions the active modules give a role."""
         if role not in self._grants:
-            self._grants[role] = frozenset().union(*(module.grants(role) for module in self._active.values()))
+            self._grants[role] = frozenset().union(*(module.grants(role) for module in self.active))
         return self._grants[role]
 
     def handlers_for(self, event: str) -> list["Subscription"]:
-        """The mounted modules' subscriptions to an event, in the order of the dependencies."""
-        return [each for module in self._active.values() for each in module.handlers.get(str(event), ())]
+        """The mounted modules' subscriptions to an event, in the order of the dependencies.
+
+        Those of modules that are switched off are among them: their events wait, and are delivered once they are switched on.
+        """
+        return [each for module in self._mounted.values() for each in module.handlers.get(str(event), ())]
 
     def owner_of(self, python_module: str) -> str | None:
         """The mounted module whose package this Python module belongs to; None for the core, tests and scripts."""
-        for mounted in self._active.values():
+        for mounted in self._mounted.values():
             package = type(mounted.module).__module__
             if python_module == package or python_module.startswith(package + "."):
                 return mounted.name
@@ -109,7 +144,7 @@ class ModuleRegistry:
 
     def navigation(self, permissions: frozenset[str]) -> list[tuple[str, NavigationEntry]]:
         """(module, entry) for everything a person with these permissions may open, in the order shown."""
-        entries = [(module.name, entry) for module in self._active.values() for entry in module.manifest.frontend.navigation]
+        entries = [(module.name, entry) for module in self.active for entry in module.manifest.frontend.navigation]
         allowed = [(name, entry) for name, entry in entries if entry.permission is None or entry.permission in permissions]
         return sorted(allowed, key=lambda pair: (pair[1].order, pair[1].to))
 

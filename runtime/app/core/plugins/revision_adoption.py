@@ -10,7 +10,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from . import books
+from . import books, law
 from .errors import NeededByModules, NotRemovable, RemovalRefused, RequiredByLaw
 from .models import ModuleRecord, core_module
 from .pending import Packages
@@ -80,15 +80,15 @@ async def apply_revision(
     for name in in_order(wanted, depends):
         record = records[name]
         if record.state is State.UNINSTALLED:
-            await books.move(connection, record, Trigger.INSTALL, by_generation=generation, attempts=0, error_message=None, error_at=None)
+            await books.move(connection, record, Trigger.INSTALL, by_generation=generation, **books.CLEARED)
             installed.append(name)
         elif record.state is State.TO_REMOVE:
-            await books.move(connection, record, Trigger.WITHDRAW, attempts=0, error_message=None, error_at=None)
+            await books.move(connection, record, Trigger.WITHDRAW, **books.CLEARED)
             withdrawn.append(name)
         else:
-            await connection.execute(
-                sa.update(core_module).where(core_module.c.name == name).values(attempts=0, error_message=None, error_at=None)
-            )
+            await connection.execute(sa.update(core_module).where(core_module.c.name == name).values(**books.CLEARED))
+    for name in _to_switch_on(records, depends, wanted, required):
+        await books.move(connection, records[name], Trigger.TOGGLE, disabled_at=None)
     going = [name for name, record in records.items() if name not in wanted and record.by_generation is not None and record.state in STAYS]
     removed: list[str] = []
     refused: dict[str, str] = {}
@@ -102,10 +102,10 @@ async def apply_revision(
         record = records[name]
         never_begun = record.state is State.TO_INSTALL and record.attempts == 0
         if never_begun:
-            await books.move(connection, record, Trigger.WITHDRAW, by_generation=None, error_message=None, error_at=None)
+            await books.move(connection, record, Trigger.WITHDRAW, by_generation=None, **books.CLEARED)
             withdrawn.append(name)
         else:
-            await books.move(connection, record, Trigger.UNINSTALL, attempts=0, error_message=None, error_at=None)
+            await books.move(connection, record, Trigger.UNINSTALL, **books.CLEARED)
             removed.append(name)
     return Adopted(tuple(installed), tuple(removed), tuple(withdrawn), refused)
 
@@ -124,6 +124,20 @@ async def _make_known(connection: AsyncConnection, packages: Packages, wanted: s
         )
 
 
+def _to_switch_on(
+    records: Mapping[str, ModuleRecord], depends: Mapping[str, Sequence[str]], wanted: set[str], required: Collection[str]
+) -> list[str]:
+    """The modules that were switched off here, and are needed by one that is on, or by law."""
+    on = {name for name in wanted if not records[name].switched_off}
+    found: list[str] = []
+    for name in reversed(in_order(wanted, depends)):
+        needed = dependents([name], depends) & on or law.unmet_without(name, records, on, required)
+        if records[name].state is State.DISABLED and needed:
+            on.add(name)
+            found.append(name)
+    return found
+
+
 def _refuse(
     records: Mapping[str, ModuleRecord],
     depends: Mapping[str, Sequence[str]],
@@ -138,9 +152,6 @@ def _refuse(
     holding = sorted(dependents([name], depends) & staying)
     if holding:
         raise NeededByModules(name, holding)
-    met_elsewhere = {
-        met for other in staying - {name} for met in records[other].manifest_snapshot.get("fulfils", ()) if records[other].state in STAYS
-    }
-    lost = sorted((set(record.manifest_snapshot.get("fulfils", ())) & set(required)) - met_elsewhere)
+    lost = law.unmet_without(name, records, [other for other in staying if not records[other].switched_off], required)
     if lost:
         raise RequiredByLaw(name, lost)

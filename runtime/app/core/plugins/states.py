@@ -47,6 +47,7 @@ TRANSITIONS: Final = (
     # Migrations committed by themselves may have run already: then there is something to take down.
     Transition(State.TO_INSTALL, Trigger.UNINSTALL, State.TO_REMOVE),
     Transition(State.INSTALLED, Trigger.UPGRADE, State.TO_UPGRADE),
+    Transition(State.DISABLED, Trigger.UPGRADE, State.TO_UPGRADE),
     Transition(State.TO_UPGRADE, Trigger.FINALIZE, State.INSTALLED),
     Transition(State.TO_UPGRADE, Trigger.WITHDRAW, State.INSTALLED),
     Transition(State.TO_UPGRADE, Trigger.UNINSTALL, State.TO_REMOVE),
@@ -64,15 +65,23 @@ HAS_SCHEMA: Final = frozenset({State.INSTALLED, State.TO_UPGRADE, State.TO_REMOV
 """States in which the module's tables exist."""
 STAYS: Final = frozenset({State.INSTALLED, State.TO_INSTALL, State.TO_UPGRADE, State.DISABLED})
 """States of a module that somebody wants."""
+IN_FORCE: Final = frozenset({State.INSTALLED, State.DISABLED})
+"""States in which tables and package fit each other, so that a process may mount the module."""
 PENDING: Final = frozenset({State.TO_INSTALL, State.TO_UPGRADE, State.TO_REMOVE})
 
 
-def target(module: str, source: State, on: Trigger) -> State:
-    """The state that follows. Raises IllegalTransition if the table has none."""
+def target(module: str, source: State, on: Trigger, *, switched_off: bool = False) -> State:
+    """The state that follows. A module that was switched off stays so over an upgrade, or a removal that did not happen.
+
+    Raises IllegalTransition if the table has none.
+    """
     try:
-        return _TARGETS[source, on]
+        following = _TARGETS[source, on]
     except KeyError:
         raise IllegalTransition(module, source, on) from None
+    if switched_off and following is State.INSTALLED and on is not Trigger.TOGGLE:
+        return _TARGETS[following, Trigger.TOGGLE]
+    return following
 
 
 def possible(source: State, on: Trigger) -> bool:

@@ -131,6 +131,7 @@ async def attest(session: AsyncSession, serving: ServingProcess, revision: Adopt
         for row in rows
     ]
     installed = {row.name for row in rows if row.state == "installed"}
+    mountable = {row.name for row in rows if row.state in _AS_INSTALLED}
     return Attestation(
         tenant_id=revision.document["tenant"]["id"],
         generation=revision.generation,
@@ -138,7 +139,7 @@ async def attest(session: AsyncSession, serving: ServingProcess, revision: Adopt
         effect=revision.effect,
         core_version=core_version(),
         release_id=serving.release_id,
-        healthy=serving.serves and installed == mounted,
+        healthy=serving.serves and installed <= mounted <= mountable,
         pid=serving.pid,
         started_at=serving.started_at,
         modules=modules,

@@ -50,6 +50,8 @@ class ServedState:
     installed: frozenset[str]
     locked: frozenset[str]
     revision: AdoptedRevision | None = None
+    disabled: frozenset[str] = frozenset()
+    """What is switched off: mounted, and not in use."""
 
     @property
     def mountable(self) -> frozenset[str]:
@@ -66,6 +68,7 @@ class ServingLocks:
         self._on_notify = dict(on_notify or {})
         self._connection: asyncpg.Connection | None = None
         self._lost = asyncio.Event()
+        self._poked = asyncio.Event()
         self._locked: set[str] = set()
         self._settled = False
 
@@ -92,10 +95,16 @@ class ServingLocks:
     async def reread(self) -> ServedState:
         """The state as it is now, beside the locks as they were taken. Raises what the connection raises."""
         assert self._connection is not None, "take() comes first"
-        return ServedState(await _installed(self._connection), frozenset(self._locked), await _revision(self._connection))
+        installed, disabled = await _installed(self._connection)
+        return ServedState(installed, frozenset(self._locked), await _revision(self._connection), disabled)
+
+    def look(self) -> None:
+        """Have `watch` read the state now: another process said that it changed."""
+        self._poked.set()
 
     async def watch(self, *, lost: Callable[[], None], retaken: Callable[[ServedState], None], seen: Callable[[ServedState], None]) -> None:
-        """Until cancelled: `lost` at once when the locks are, `retaken` with the state once they are back, `seen` every 15 s."""
+        """Until cancelled: `lost` at once when the locks are, `retaken` with the state once they are back, `seen` every 15 s
+        and after `look`."""
         while True:
             if await self._still_alive():
                 with contextlib.suppress(*_CONNECTION_ERRORS):
@@ -110,8 +119,13 @@ class ServingLocks:
         await self._drop()
 
     async def _still_alive(self) -> bool:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._lost.wait(), PING_EVERY)
+        waiting = [asyncio.ensure_future(self._lost.wait()), asyncio.ensure_future(self._poked.wait())]
+        try:
+            await asyncio.wait(waiting, timeout=PING_EVERY, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waiting:
+                each.cancel()
+        self._poked.clear()
         return not self._lost.is_set()
 
     async def _retake(self) -> ServedState:
@@ -138,7 +152,11 @@ class ServingLocks:
     async def _settle(self, connection: asyncpg.Connection) -> ServedState:
         """Lock what is installed until everything installed was tried: a module that appears in between is neither missed nor unlocked."""
         tried: set[str] = set()
-        while missing := sorted((installed := await _installed(connection)) - tried):
+        while True:
+            installed, disabled = await _installed(connection)
+            missing = sorted(installed - tried)
+            if not missing:
+                return ServedState(installed, frozenset(self._locked), await _revision(connection), disabled)
             tried |= set(missing)
             wanted = [keys.serving(name) for name in missing]
             rows = await connection.fetch(
@@ -149,11 +167,14 @@ class ServingLocks:
                 [key.objid for key in wanted],
             )
             self._locked |= {row["name"] for row in rows if row["taken"]}
-        return ServedState(installed, frozenset(self._locked), await _revision(connection))
 
 
-async def _installed(connection: asyncpg.Connection) -> frozenset[str]:
-    return frozenset(row["name"] for row in await connection.fetch("SELECT name FROM core_module WHERE state = 'installed'"))
+async def _installed(connection: asyncpg.Connection) -> tuple[frozenset[str], frozenset[str]]:
+    """What a process mounts, and what of all modules is switched off: one that is to go stays off until it is gone."""
+    rows = await connection.fetch(
+        "SELECT name, state IN ('installed', 'disabled') AS installed, disabled_at IS NOT NULL AS disabled FROM core_module"
+    )
+    return frozenset(row["name"] for row in rows if row["installed"]), frozenset(row["name"] for row in rows if row["disabled"])
 
 
 async def _revision(connection: asyncpg.Connection) -> AdoptedRevision | None:

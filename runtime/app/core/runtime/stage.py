@@ -40,6 +40,8 @@ logger = logging.getLogger(__name__)
 
 RESTART_CHANNEL: Final = "core_restart"
 """`dentalpin modules restart` notifies here; it runs as owner in a process of its own."""
+MODULES_CHANNEL: Final = "core_modules"
+"""Notified when a module is switched on or off, so that every process notices at once. Missed, it is seen at the next look."""
 _SETTLED: Final = text("SELECT value FROM core_setting WHERE key = :key")
 EXIT_RESTART: Final = 75
 """EX_TEMPFAIL: tells the supervisor of a stand-alone process to start it again."""
@@ -61,7 +63,8 @@ class ServingStage:
         self._settings = settings
         self._status = status
         self._registry = registry
-        self._locks = ServingLocks(settings.database_url.get_secret_value(), on_notify={RESTART_CHANNEL: self._asked_to_restart})
+        heard = {RESTART_CHANNEL: self._asked_to_restart, MODULES_CHANNEL: self._look_again}
+        self._locks = ServingLocks(settings.database_url.get_secret_value(), on_notify=heard)
         self._leaving: asyncio.Future[Leaving]
         self._removing = False
 
@@ -117,10 +120,11 @@ class ServingStage:
 
         modes.install(modes.Mode(state.revision.document.get("mode", "normal")) if state.revision else modes.Mode.NORMAL)
         mount(state.mountable, self._registry)
+        self._registry.set_disabled(state.disabled)
         return create_app(self._settings, self._registry, database=db, routers=(health.router, platform_router, modules_router))
 
     async def _install_process(self, state: ServedState, gate: Gate, stack: AsyncExitStack) -> ServingProcess:
-        mounted = frozenset(module.name for module in self._registry.active)
+        mounted = frozenset(module.name for module in self._registry.mounted)
         if missing := sorted(state.installed - mounted):
             logger.error("installed but not served: %s", ", ".join(missing))
         async with database.current().engine.connect() as connection:
@@ -156,6 +160,7 @@ class ServingStage:
             loop.add_signal_handler(number, self.leave, "drain")
         dispatcher = Dispatcher(db, self._registry)
         self._next_due: Callable[[], Awaitable[datetime | None]] = dispatcher.next_due
+        self._wake_dispatcher = dispatcher.wake
         work: dict[str, Callable[[], Awaitable[None]]] = {
             "dispatcher": dispatcher.run,
             "locks": lambda: self._watch_locks(serving),
@@ -175,6 +180,7 @@ class ServingStage:
             serving.gate.open = False
 
         def retaken(state: ServedState) -> None:
+            self._switch(state)
             if serving.mounted <= state.mountable:
                 logger.info("the serving locks are retaken")
                 serving.gate.open = True
@@ -186,6 +192,7 @@ class ServingStage:
 
         def seen(state: ServedState) -> None:
             nonlocal told
+            self._switch(state)
             reason = serving.differs_from(state)
             # Said once: the supervisor tries again by itself, with growing pauses.
             if reason is not None and reason != told and self._supervised:
@@ -193,6 +200,15 @@ class ServingStage:
             told = reason
 
         await self._locks.watch(lost=lost, retaken=retaken, seen=seen)
+
+    def _look_again(self) -> None:
+        self._locks.look()
+
+    def _switch(self, state: ServedState) -> None:
+        if self._registry.set_disabled(state.disabled):
+            logger.info("switched off: %s", ", ".join(sorted(state.disabled)) or "nothing")
+            # What waited for a module while it was switched off is due now.
+            self._wake_dispatcher()
 
     async def _await_remover(self, serving: ServingProcess) -> None:
         assert self._settings.remover_pid is not None
