@@ -120,15 +120,16 @@ class EventBus:
         entity = entity_of(name, data)
         event = Event(name=name, clinic_id=clinic_id, entity=entity, payload=data)
         hearing = self.subscriptions(name)
+        # A module that is switched off takes no part in others' transactions: its events wait like any other's.
+        now = [each for each in hearing if each.transactional and not self.registry.is_disabled(each.module)]
         event.deliveries = [
             EventDelivery(module_name=each.module, handler=each.name, clinic_id=clinic_id, entity=entity)
             for each in hearing
-            if not each.transactional
+            if each not in now
         ]
         session.add(event)
-        for each in hearing:
-            if each.transactional:
-                inside.before_commit(session, event, each)
+        for each in now:
+            inside.before_commit(session, event, each)
         return bool(event.deliveries)
 
     def _wake(self) -> None:
