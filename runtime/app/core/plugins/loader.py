@@ -56,6 +56,14 @@ class DiscoveredModule:
         # Not resolved: Alembic compares the author's `--version-path` with it letter by letter.
         return Path(spec.origin).parent
 
+    @cached_property
+    def import_name(self) -> str:
+        """The dotted name of the package: what others would write to import it."""
+        module = self.entry_point.module
+        spec = importlib.util.find_spec(module)
+        is_package = spec is None or spec.submodule_search_locations is not None
+        return module if is_package else module.rpartition(".")[0] or module
+
     @property
     def versions_path(self) -> Path | None:
         """Folder of the module's migrations, None for a module without tables."""
