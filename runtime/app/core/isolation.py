@@ -124,6 +124,9 @@ CORE_EXEMPT: Final[Mapping[str, Rule]] = {
     "core_external_id": Rule(("SELECT", "INSERT", "UPDATE"), (ISOLATION, SHARED)),
     "core_event": Rule(("SELECT", "INSERT", "DELETE"), (Policy("own_or_core", "ALL", _OWN_OR_CORE, _OWN_OR_CORE),)),
     "core_event_delivery": Rule((_READ_WRITE,), (Policy("own_or_core", "ALL", _OWN_OR_CORE, _OWN_OR_CORE),)),
+    # Likewise the books of the jobs, which the runner keeps.
+    "core_job": Rule((_READ_WRITE,), (Policy("own_or_core", "ALL", _OWN_OR_CORE, _OWN_OR_CORE),)),
+    "core_job_run": Rule((_READ_WRITE,), (Policy("own_or_core", "ALL", _OWN_OR_CORE, _OWN_OR_CORE),)),
 }
 """The tables of the core: rules of their own instead of the clinic policy."""
 

@@ -7,6 +7,7 @@ once however often the process is killed. Work is claimed with SKIP LOCKED, so a
 import asyncio
 import logging
 import traceback
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +15,8 @@ from pathlib import Path
 import asyncpg
 from sqlalchemy.exc import DBAPIError
 
+from app.core import modes
+from app.core.observability.metrics import count_delivery
 from app.core.plugins.registry import ModuleRegistry
 from app.database import Database, DatabaseUnavailable, commit, set_clinic
 from dentalpin_kit.problems import DomainError
@@ -41,10 +44,19 @@ class LostClaim(Exception):
 class Dispatcher:
     """Delivers what is due to the handlers of the modules mounted in `registry`. One per process is enough; several are safe."""
 
-    def __init__(self, database: Database, registry: ModuleRegistry, *, bus: EventBus = event_bus) -> None:
+    def __init__(
+        self,
+        database: Database,
+        registry: ModuleRegistry,
+        *,
+        bus: EventBus = event_bus,
+        on_notify: Mapping[str, Callable[[], None]] | None = None,
+    ) -> None:
+        """`on_notify`: what to do when somebody notifies on another channel, since a connection listens anyway."""
         self._database = database
         self._registry = registry
         self._bus = bus
+        self._on_notify = {CHANNEL: self.wake, **(on_notify or {})}
         self._resting: set[asyncio.Event] = set()
 
     def wake(self) -> None:
@@ -73,6 +85,8 @@ class Dispatcher:
 
     async def next_due(self) -> datetime | None:
         """When there is something to deliver (in the past: now), or None. For deciding whether the process may leave, and when to wake."""
+        if not modes.allows("write"):
+            return None
         async with self._database.unit() as unit:
             return await outbox.next_due(unit.session, self._modules)
 
@@ -81,7 +95,9 @@ class Dispatcher:
         return self._bus.listening_modules(self._registry)
 
     async def deliver_one(self) -> bool:
-        """Try one due delivery to its end; False if none is due."""
+        """Try one due delivery to its end; False if none is due. Where the clinic's mode lets modules change nothing, deliveries wait."""
+        if not modes.allows("write"):
+            return False
         delivery: Delivery | None = None
         try:
             async with self._database.unit() as unit:
@@ -99,6 +115,7 @@ class Dispatcher:
                     if not await outbox.mark_done(unit.session, delivery):
                         raise LostClaim
                     await commit(unit)
+                    count_delivery(delivery.module, delivery.event, "done")
                     return True
         except LostClaim:
             logger.info("%r was delivered by another process", delivery)
@@ -121,6 +138,7 @@ class Dispatcher:
         async with self._database.unit() as unit:
             dead = await outbox.mark_failed(unit.session, delivery, error, final=final)
             await commit(unit)
+        count_delivery(delivery.module, delivery.event, "dead" if dead else "failed")
         logger.log(
             logging.ERROR if dead else logging.WARNING,
             "%r failed (attempt %d%s): %s",
@@ -164,9 +182,10 @@ class Dispatcher:
             closed = asyncio.Event()
             connection.add_termination_listener(lambda _, closed=closed: closed.set())
             try:
-                await connection.add_listener(CHANNEL, lambda *_: self.wake())
-                # What was published before we listened.
-                self.wake()
+                for channel, act in self._on_notify.items():
+                    await connection.add_listener(channel, lambda *_, act=act: act())
+                    # What happened before we listened.
+                    act()
                 await closed.wait()
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 await asyncio.sleep(1)

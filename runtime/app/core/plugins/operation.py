@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from app.core.events.outbox import close_deliveries
 from app.core.isolation import CORE_EXEMPT, apply_policies
+from app.core.jobs.schedule import forget_jobs
 from app.database import joined_unit
 from dentalpin_kit import faults
 
@@ -192,6 +193,7 @@ async def uninstall(workshop: Workshop, name: str, found: DiscoveredModule | Non
             details["seeds"] = await seeds.forget_seeds(connection, name, own)
             run.halfway("delete_data")
             details["deliveries_closed"] = await close_deliveries(connection, name, f"{name} was uninstalled")
+            details["jobs_removed"] = await forget_jobs(connection, name)
         async with run.step("migrate_down") as details:
             details["revisions"] = await run.migrate(connection, plan, upgrade=False)
             details["dropped"] = sorted(own)

@@ -16,6 +16,7 @@ from .topology import dependents
 
 if TYPE_CHECKING:
     from app.core.events.handlers import Subscription
+    from app.core.jobs.scheduled import Job
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,13 @@ class MountedModule:
         from app.core.events.declared import declarations
 
         return declarations(self.name, self.module.get_events())
+
+    @cached_property
+    def jobs(self) -> tuple["Job", ...]:
+        """The module's scheduled jobs. Raises JobInvalid if one can be called or scheduled in no known way."""
+        from app.core.jobs.scheduled import jobs_of
+
+        return jobs_of(self.name, self.module.get_scheduled_jobs())
 
 
 class ModuleRegistry:

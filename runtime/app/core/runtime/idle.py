@@ -7,7 +7,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 SOON: Final = timedelta(seconds=5)
-"""A delivery due sooner than this is waited for: leaving and waking would cost more."""
+"""A delivery or a job due sooner than this is waited for: leaving and waking would cost more."""
+
+Question = Callable[[], Awaitable[datetime | None]]
+
+
+async def earliest(*questions: Question) -> datetime | None:
+    """The first of the moments at which something is due; None if nothing ever is."""
+    moments = [moment for question in questions if (moment := await question()) is not None]
+    return min(moments, default=None)
 
 
 @dataclass
@@ -18,7 +26,7 @@ class IdleWatch:
     connections: Callable[[], int]
     requests: Callable[[], int]
     working: Callable[[], bool]
-    next_due: Callable[[], Awaitable[datetime | None]]
+    next_due: Question
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     _seen: int = 0
     _quiet_since: float | None = None

@@ -30,7 +30,7 @@ def mount_found(found: Mapping[str, DiscoveredModule], names: Iterable[str], reg
         try:
             module = MountedModule(discovered.module, discovered.manifest)
             # Read now, so that a handler or job nobody could call is a module that is not served, not a surprise later.
-            _ = module.handlers, module.events
+            _ = module.handlers, module.events, module.jobs
             usable[name] = module
         except Exception:
             # The module's own code: whatever it raises stops this module and no other.

@@ -27,7 +27,7 @@ from app.core.runtime.child import wait_for_child
 from app.core.runtime.errors import SettingMissing
 from app.core.runtime.fingerprint import SETTLED
 from app.core.runtime.gate import Gate
-from app.core.runtime.idle import IdleWatch
+from app.core.runtime.idle import IdleWatch, earliest
 from app.core.runtime.locks import ServedState, ServingLocks
 from app.core.runtime.mount import mount
 from app.core.runtime.process import ServingProcess
@@ -88,12 +88,13 @@ class ServingStage:
             logger.info("leaving: %s", leaving.why)
             if leaving.why == "drain":
                 self._status.draining()
-            dispatcher = tasks["dispatcher"]
-            dispatcher.cancel()
+            background = [tasks["dispatcher"], tasks["jobs"]]
+            for task in background:
+                task.cancel()
             await server.drain()
             if leaving.why == "idle":
                 # Asked after the drain: a request that came in last may have left a delivery behind.
-                await asyncio.gather(dispatcher, return_exceptions=True)
+                await asyncio.gather(*background, return_exceptions=True)
                 self._status.idle(await self._wake_at())
             return leaving.status
 
@@ -154,15 +155,19 @@ class ServingStage:
         self, stack: AsyncExitStack, db: database.Database, serving: ServingProcess, server: RuntimeServer
     ) -> dict[str, asyncio.Task[None]]:
         from app.core.events.dispatcher import Dispatcher
+        from app.core.jobs.runner import JobRunner
+        from app.core.jobs.schedule import CHANNEL as JOB_CHANNEL
 
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.leave, "drain")
-        dispatcher = Dispatcher(db, self._registry)
-        self._next_due: Callable[[], Awaitable[datetime | None]] = dispatcher.next_due
-        self._wake_dispatcher = dispatcher.wake
+        self._jobs = JobRunner(db, self._registry)
+        dispatcher = Dispatcher(db, self._registry, on_notify={JOB_CHANNEL: self._jobs.wake})
+        self._next_due: Callable[[], Awaitable[datetime | None]] = lambda: earliest(dispatcher.next_due, self._jobs.next_wake)
+        self._wake_background = (dispatcher.wake, self._jobs.wake)
         work: dict[str, Callable[[], Awaitable[None]]] = {
             "dispatcher": dispatcher.run,
+            "jobs": self._jobs.run,
             "locks": lambda: self._watch_locks(serving),
         }
         if self._settings.remover_pid is not None:
@@ -208,7 +213,8 @@ class ServingStage:
         if self._registry.set_disabled(state.disabled):
             logger.info("switched off: %s", ", ".join(sorted(state.disabled)) or "nothing")
             # What waited for a module while it was switched off is due now.
-            self._wake_dispatcher()
+            for wake in self._wake_background:
+                wake()
 
     async def _await_remover(self, serving: ServingProcess) -> None:
         assert self._settings.remover_pid is not None
@@ -233,7 +239,7 @@ class ServingStage:
             after=self._settings.idle_after,
             connections=lambda: server.connections,
             requests=lambda: server.requests,
-            working=lambda: self._removing or not self._locks.held,
+            working=lambda: self._removing or self._jobs.busy or not self._locks.held,
             next_due=self._next_due,
         )
         await watch.run()
