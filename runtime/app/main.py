@@ -20,6 +20,7 @@ from app.core.auth.state import AuthState
 from app.core.auth.tokens import AccessTokens
 from app.core.clinics.router import router as clinics_router
 from app.core.clinics.service import SeedClinic, seed_installed_modules
+from app.core.observability.metrics import observe_request
 from app.core.pages.problems import error_page
 from app.core.pages.router import router as pages_router
 from app.core.plugins.errors import ModuleDisabled
@@ -27,6 +28,7 @@ from app.core.plugins.registry import ModuleRegistry, MountedModule, module_regi
 from app.core.requests import SecurityHeadersLayer, UnitOfWorkLayer
 from app.core.roles.router import router as roles_router
 from app.database import Database
+from dentalpin_kit.requests import RequestsLayer, RouteLayer
 
 logger = logging.getLogger(__name__)
 
@@ -71,10 +73,14 @@ def create_app(
         redoc_url=None,
         lifespan=lifespan,
         middleware=[
+            Middleware(RequestsLayer, observe=observe_request, module_of=partial(_module_of, registry)),
             *(Middleware(layer) for layer in layers),
             Middleware(SecurityHeadersLayer, secure=secure),
             Middleware(UnitOfWorkLayer, database=database),
+            Middleware(RouteLayer),
         ],
+        # FastAPI's own spans hold paths and queries, which may name a patient.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.settings = settings
     app.state.registry = registry
@@ -132,6 +138,12 @@ def _refuse_while_disabled(registry: ModuleRegistry, name: str) -> Callable[[], 
             raise ModuleDisabled(name)
 
     return check
+
+
+def _module_of(registry: ModuleRegistry, path: str) -> str | None:
+    """The mounted module whose routes lie at this path."""
+    name = path.removeprefix(f"{API}/").partition("/")[0]
+    return name if name in registry and path.startswith(f"{API}/") else None
 
 
 def _database(settings: Settings) -> Database:

@@ -18,7 +18,7 @@ from typing import Final, NoReturn
 from app.core.runtime.environment import Environment, status_fd, without_owner
 from app.core.runtime.errors import BootFailed, ModulesNotAsAsked
 from app.core.runtime.status import StatusChannel
-from dentalpin_kit import logs
+from dentalpin_kit import logs, tracing
 from dentalpin_kit.problems import DomainError
 
 logger = logging.getLogger("app.serve")
@@ -26,6 +26,8 @@ logger = logging.getLogger("app.serve")
 EXIT_FAILED: Final = 1
 EXIT_KEEP_OLD: Final = 3
 EXIT_INTERRUPTED: Final = 130
+SERVICE: Final = "dentalpin-runtime"
+"""What traces call this program, unless OTEL_SERVICE_NAME says otherwise."""
 SERVE_STAGE: Final = ("--stage", "serve")
 
 
@@ -49,6 +51,8 @@ def main(arguments: Sequence[str] = ()) -> int:
         logger.exception("this runtime cannot start")
         status.failed("boot_failed", logs.scrub(_in_one_line(error)))
         return EXIT_FAILED
+    finally:
+        tracing.shut_down()
 
 
 def _in_one_line(error: Exception) -> str:
@@ -66,6 +70,7 @@ def _failed(status: StatusChannel, error: DomainError, exit_status: int) -> int:
 def _boot(status: StatusChannel) -> NoReturn:
     environment = Environment.read(os.environ)
     logs.configure(level=environment.log_level, file=environment.log_file)
+    tracing.configure(SERVICE, os.environ, process="boot")
     _stay_with(environment.parent_pid)
     status.step("check")
     remover = None
@@ -90,6 +95,7 @@ def _replace_by_serving_stage(remover_pid: int | None) -> NoReturn:
     variables = without_owner(os.environ)
     if remover_pid is not None:
         variables["DENTALPIN_REMOVER_PID"] = str(remover_pid)
+    tracing.shut_down()
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(sys.executable, [sys.executable, "-m", "app.serve", *SERVE_STAGE], variables)  # noqa: S606  no shell is wanted here
@@ -103,6 +109,7 @@ def _serve(status: StatusChannel) -> int:
 
     settings = read_settings()
     logs.configure(level=settings.log_level, file=settings.log_file)
+    tracing.configure(SERVICE, os.environ, process="serve")
     _stay_with(settings.parent_pid)
     if settings.secret_key is None:
         raise BootFailed("DENTALPIN_SECRET_KEY (or DENTALPIN_SECRET_KEY_FILE) is not set; make one with `openssl rand -base64 48`")

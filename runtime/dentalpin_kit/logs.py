@@ -1,7 +1,7 @@
-"""Logs of every process: one JSON object a line, with what the work at hand is about, and without passwords.
+"""Logs of every process: one JSON object a line, with what the work at hand is about, and without passwords or people.
 
 `configure()` is called once by a process; `bind()` puts request, clinic or module on every line logged inside it, also in tasks
-started there.
+started there. What an exception says is not logged, unless it is known to speak of the machine or of code: it may quote a patient's data.
 """
 
 import contextlib
@@ -10,17 +10,21 @@ import logging
 import os
 import re
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Final
+
+from dentalpin_kit.problems import DomainError
 
 MAXIMUM_BYTES: Final = 10 * 1024 * 1024
 KEPT_FILES: Final = 5
-# Their INFO repeats what our own lines say.
-_CHATTY: Final = ("alembic", "asyncio", "uvicorn")
+# Their INFO repeats what our own lines say, and their DEBUG quotes rows, statements and messages.
+CHATTY: Final = ("alembic", "asyncio", "asyncpg", "httpcore", "httpx", "httpx2", "mcp", "sqlalchemy", "uvicorn")
 _MODULE_LOGGER: Final = re.compile(r"^app\.modules\.([a-z0-9_]+)")
 _SECRETS: Final = (
     # user:password@ of any URL; the password may itself contain @, hence the greedy middle.
@@ -33,6 +37,9 @@ _SECRETS: Final = (
         r"\1\2***",
     ),
 )
+# Their messages name files, addresses, modules and attributes; what a person typed is not among it. DomainError's are written by us.
+_OUTSPOKEN: Final = (DomainError, OSError, ImportError, SyntaxError, NameError, AttributeError, NotImplementedError)
+_packages: dict[str, str] = {}
 _context: ContextVar[Mapping[str, str]] = ContextVar("dentalpin_log_context", default={})  # noqa: B039  never mutated, only replaced
 
 
@@ -54,8 +61,53 @@ def bind(**fields: object) -> Iterator[None]:
         _context.reset(token)
 
 
+def add(**fields: object) -> None:
+    """Put these fields on what is logged until the innermost `bind` ends: what becomes known on the way, such as the clinic."""
+    _context.set({**_context.get(), **{name: str(value) for name, value in fields.items() if value is not None}})
+
+
+def name_package(package: str, module: str) -> None:
+    """Log what this Python package says as `app.modules.<module>`, wherever the package comes from (guide §5, "Logs")."""
+    if package != f"app.modules.{module}":
+        _packages[package] = module
+
+
+def _shown_name(logger: str) -> str:
+    """The logger's name as people look for it: a community module's as if it stood beside the official ones."""
+    package = logger
+    while package:
+        if (module := _packages.get(package)) is not None:
+            return f"app.modules.{module}{logger[len(package) :]}"
+        package = package.rpartition(".")[0]
+    return logger
+
+
+def exception_text(kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> str:
+    """Types and places of an exception and its causes. Messages only of types whose messages are about code or the machine."""
+    parts: list[str] = []
+    cause = error
+    while cause is not None and len(parts) < 8:
+        places = [f"  {frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(cause.__traceback__)[-25:]]
+        name = f"{type(cause).__module__}.{type(cause).__qualname__}".removeprefix("builtins.")
+        said = f": {scrub(str(cause))}" if isinstance(cause, _OUTSPOKEN) else _facts(cause)
+        parts.append("\n".join([f"{name}{said}", *places]))
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    return "\ncaused by ".join(parts)
+
+
+def _facts(error: BaseException) -> str:
+    """What a database error says beyond its message, which may quote a row: state, table, constraint."""
+    source = getattr(error, "orig", None) or error
+    source = getattr(source, "__cause__", None) or source
+    known = [str(fact) for name in ("sqlstate", "table_name", "constraint_name") if (fact := getattr(source, name, None))]
+    return f" ({', '.join(known)})" if known else ""
+
+
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time (UTC), level, logger, message, process, bound fields, exception."""
+    """One JSON object a line: time (UTC), level, logger, message, process, bound fields, fields of the line, exception.
+
+    `module` is the one whose code speaks; for a line of the core, the one the work at hand is for. `extra={"fields": {…}}` adds to a line.
+    """
 
     def __init__(self, **fields: str) -> None:
         super().__init__()
@@ -65,16 +117,17 @@ class JsonFormatter(logging.Formatter):
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
-            "logger": record.name,
+            "logger": (name := _shown_name(record.name)),
             "message": scrub(record.getMessage()),
             "pid": record.process,
             **self._fields,
         }
-        if match := _MODULE_LOGGER.match(record.name):
-            line["module"] = match.group(1)
         line |= _context.get()
+        if match := _MODULE_LOGGER.match(name):
+            line["module"] = match.group(1)
+        line |= getattr(record, "fields", {})
         if record.exc_info:
-            line["exception"] = scrub(self.formatException(record.exc_info))
+            line["exception"] = exception_text(*record.exc_info)
         if record.stack_info:
             line["stack"] = scrub(record.stack_info)
         return json.dumps(line, ensure_ascii=False, default=str)
@@ -120,5 +173,5 @@ def configure(*, level: str = "INFO", file: Path | None = None, **fields: str) -
         old.close()
     root.addHandler(handler)
     root.setLevel(level.upper())
-    for chatty in _CHATTY:
+    for chatty in CHATTY:
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))

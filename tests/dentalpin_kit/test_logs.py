@@ -102,3 +102,80 @@ def test_without_a_file_lines_go_to_stderr(capsys):
     handler.handle(logging.LogRecord("app", logging.WARNING, __file__, 1, "hello", None, None))
 
     assert json.loads(capsys.readouterr().err)["message"] == "hello"
+
+
+def test_what_an_exception_quotes_is_not_logged(logged):
+    try:
+        try:
+            raise KeyError("Ana García")
+        except KeyError as error:
+            raise ValueError("Ana García is allergic") from error
+    except ValueError:
+        logging.getLogger("app").exception("seeding failed")
+
+    (line,) = logged()
+    assert "García" not in json.dumps(line, ensure_ascii=False)
+    assert line["exception"].startswith("ValueError\n")
+    assert "caused by KeyError" in line["exception"]
+    assert "test_logs.py" in line["exception"]
+
+
+def test_a_database_error_says_state_and_constraint_but_no_row(logged):
+    class Driver(Exception):
+        sqlstate, table_name, constraint_name = "23505", "users", "uq_users_email"
+
+    class Refused(Exception):
+        orig = Driver("Key (email)=(ana@example.com) already exists.")
+
+    try:
+        raise Refused("ana@example.com")
+    except Refused:
+        logging.getLogger("app").exception("saving failed")
+
+    (line,) = logged()
+    assert "(23505, users, uq_users_email)" in line["exception"]
+    assert "ana@" not in json.dumps(line)
+
+
+def test_a_community_package_logs_as_the_module_it_is(logged):
+    logs.name_package("dentalpin_inventory", "inventory")
+    logging.getLogger("dentalpin_inventory.service").info("counted")
+    logging.getLogger("dentalpin_inventory_tools").info("another package")
+
+    first, second = logged()
+    assert (first["logger"], first["module"]) == ("app.modules.inventory.service", "inventory")
+    assert second["logger"] == "dentalpin_inventory_tools"
+    assert "module" not in second
+
+
+def test_the_module_whose_code_speaks_counts(logged):
+    with logs.bind(module="agenda"):
+        logging.getLogger("app.modules.patients").info("asked")
+        logging.getLogger("app.core.events").info("delivered")
+
+    assert [line["module"] for line in logged()] == ["patients", "agenda"]
+
+
+def test_what_becomes_known_on_the_way_ends_with_the_block_around_it(logged):
+    with logs.bind(request="r1"):
+        logs.add(clinic="c1", nothing=None)
+        logging.getLogger("app").info("inside")
+    logging.getLogger("app").info("after")
+
+    first, second = logged()
+    assert (first["request"], first["clinic"]) == ("r1", "c1")
+    assert "clinic" not in second
+
+
+def test_a_line_may_have_fields_of_its_own(logged):
+    logging.getLogger("app").info("served", extra={"fields": {"ms": 1.5}})
+
+    assert logged()[0]["ms"] == 1.5
+
+
+def test_rows_are_not_logged_even_when_everything_is_asked_for(tmp_path, logged):
+    logs.configure(file=tmp_path / "logs" / "runtime.log", level="DEBUG")
+
+    logging.getLogger("sqlalchemy.engine.Engine").debug("Row %r", ("Ana García",))
+
+    assert logged() == []

@@ -42,6 +42,7 @@ def serve_command(settings: SupervisorSettings, placement: Placement, *, keep_ol
         "DENTALPIN_PUBLIC_URL": public_url(settings.public_host, placement.port),
         "DENTALPIN_IDLE_AFTER": str(settings.idle_after),
         "DENTALPIN_PARENT_PID": str(os.getpid()),
+        "OTEL_RESOURCE_ATTRIBUTES": f"dentalpin.tenant={placement.tenant_id}",
     }
     if keep_old:
         environment["DENTALPIN_KEEP_OLD"] = "1"

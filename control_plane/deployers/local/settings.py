@@ -17,6 +17,11 @@ PASSED_ON = (
     "DENTALPIN_FAULT_ONCE",
     "DENTALPIN_TODAY",
     "DENTALPIN_LOG_LEVEL",
+    # Where traces go is the same for all; each tenant's process says which tenant it is.
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_TRACES_SAMPLER",
+    "OTEL_TRACES_SAMPLER_ARG",
 )
 IDLE_AFTER = 900.0
 

@@ -1,12 +1,15 @@
 """The commands behind `dentalpin`, as a typer application whose groups are loaded when they are named."""
 
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
+from dentalpin_kit import logs, tracing
 from dentalpin_kit.problems import DomainError
 
 
@@ -50,7 +53,13 @@ def describe() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command; the exit status. Errors of the domain are one line on stderr, without a traceback."""
+    """Run one command; the exit status. Errors of the domain are one line on stderr, without a traceback.
+
+    Where a runtime started it (the removal of modules), its environment names the file that the runtime logs to.
+    """
+    if file := os.environ.get("DENTALPIN_LOG_FILE"):
+        logs.configure(level=os.environ.get("DENTALPIN_LOG_LEVEL", "INFO"), file=Path(file))
+    tracing.configure("dentalpin-runtime", os.environ, process="command")
     try:
         app(list(arguments))
     except SystemExit as ended:
@@ -58,4 +67,6 @@ def run(arguments: Sequence[str]) -> int:
     except DomainError as error:
         typer.echo(f"{error.message} [{error.code}]", err=True)
         return 1
+    finally:
+        tracing.shut_down()
     return 0

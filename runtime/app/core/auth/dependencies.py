@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import get_db, set_clinic
+from dentalpin_kit import logs
 
 from .errors import ClinicIdInvalid, CrossOrigin, NotSignedIn, PermissionDenied
 from .identity import CurrentClinic, CurrentUser, Identity, identify
@@ -81,6 +82,7 @@ async def get_clinic_context(
     From here on the transaction sees the rows of that clinic only.
     """
     membership = identity.membership(asked)
+    logs.add(clinic=membership.clinic.id)
     await set_clinic(db, membership.clinic.id)
     permissions = permissions_for(membership.grants, request.app.state.registry)
     return ClinicContext(membership.clinic, identity.user, membership.role, permissions)

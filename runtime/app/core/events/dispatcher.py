@@ -17,8 +17,10 @@ from sqlalchemy.exc import DBAPIError
 
 from app.core import modes
 from app.core.observability.metrics import count_delivery
+from app.core.observability.work import at_work
 from app.core.plugins.registry import ModuleRegistry
 from app.database import Database, DatabaseUnavailable, commit, set_clinic
+from dentalpin_kit import logs
 from dentalpin_kit.problems import DomainError
 
 from . import outbox
@@ -107,9 +109,10 @@ class Dispatcher:
                 subscription = self._subscription(delivery)
                 if subscription is not None:
                     await set_clinic(unit.session, delivery.clinic_id)
-                    async with asyncio.timeout(HANDLER_TIMEOUT.total_seconds()):
-                        await subscription.invoke(unit.session, delivery.payload)
-                        await unit.session.flush()
+                    with at_work("event", module=delivery.module, clinic_id=delivery.clinic_id, event=delivery.event):
+                        async with asyncio.timeout(HANDLER_TIMEOUT.total_seconds()):
+                            await subscription.invoke(unit.session, delivery.payload)
+                            await unit.session.flush()
                     # A handler may have turned to another clinic; the mark belongs to this one.
                     await set_clinic(unit.session, delivery.clinic_id)
                     if not await outbox.mark_done(unit.session, delivery):
@@ -139,14 +142,15 @@ class Dispatcher:
             dead = await outbox.mark_failed(unit.session, delivery, error, final=final)
             await commit(unit)
         count_delivery(delivery.module, delivery.event, "dead" if dead else "failed")
-        logger.log(
-            logging.ERROR if dead else logging.WARNING,
-            "%r failed (attempt %d%s): %s",
-            delivery,
-            delivery.attempts + 1,
-            ", given up" if dead else "",
-            error,
-        )
+        with logs.bind(module=delivery.module, clinic=delivery.clinic_id, event=delivery.event):
+            logger.log(
+                logging.ERROR if dead else logging.WARNING,
+                "%r failed (attempt %d%s): %s",
+                delivery,
+                delivery.attempts + 1,
+                ", given up" if dead else "",
+                error,
+            )
 
     async def _work(self) -> None:
         woken = asyncio.Event()

@@ -6,6 +6,7 @@ process that lost its lock changes nothing.
 
 import os
 import socket
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,6 +15,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.core.observability.metrics import observe_step
+from app.core.observability.work import at_work
 from dentalpin_kit import faults
 
 from .errors import ProcessorLockLost
@@ -45,12 +48,17 @@ class OperationLog:
         details: dict[str, Any] = {}
         await self._write(module, operation, step, "started", attempt, {})
         faults.point(f"processor.{operation}.{step}.before")
+        begun, outcome = time.perf_counter(), "failed"
         try:
-            yield details
+            with at_work(f"module {operation}", module=module, operation=operation, step=step):
+                yield details
             faults.point(f"processor.{operation}.{step}.after")
+            outcome = "completed"
         except Exception as error:
             await self._write(module, operation, step, "failed", attempt, {**details, "error": describe(error)})
             raise
+        finally:
+            observe_step(module, operation, step, time.perf_counter() - begun, outcome)
         await self._write(module, operation, step, "completed", attempt, details)
 
     async def _write(self, module: str, operation: str, step: str, status: str, attempt: int, details: Mapping[str, Any]) -> None:

@@ -5,10 +5,13 @@ off are mounted and not active: they come back without a restart, and until then
 (guide §7): a module that is gone takes its grants along.
 """
 
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
+
+from dentalpin_kit import logs
 
 from .base import BaseModule
 from .manifest import Manifest, NavigationEntry, granted, namespaced
@@ -29,6 +32,12 @@ class MountedModule:
     @property
     def name(self) -> str:
         return self.manifest.name
+
+    @property
+    def package(self) -> str:
+        """The Python package the module's class comes from: what its own loggers are named after."""
+        home = type(self.module).__module__
+        return getattr(sys.modules.get(home), "__package__", None) or home
 
     @cached_property
     def local_permissions(self) -> tuple[str, ...]:
@@ -110,6 +119,7 @@ class ModuleRegistry:
     def mount(self, module: MountedModule) -> None:
         self._mounted[module.name] = module
         self._changed()
+        logs.name_package(module.package, module.name)
 
     def unmount(self, name: str) -> None:
         self._mounted.pop(name, None)

@@ -5,7 +5,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-ALWAYS_OPEN: Final = ("/health/",)
+ALWAYS_OPEN: Final = ("/health/", "/metrics")
 
 _BODY: Final = json.dumps(
     {
@@ -23,7 +23,7 @@ _HEADERS: Final = [
 
 
 class Gate:
-    """Passes requests on while `open`; otherwise answers 503, except to health checks."""
+    """Passes requests on while `open`; otherwise answers 503, except to whoever watches this process."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

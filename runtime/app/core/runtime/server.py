@@ -28,6 +28,8 @@ _KEEP_ALIVE: Final = 15
 _BACKLOG: Final = 2048
 _TICK: Final = 1.0
 _CLOSE_HEADER: Final = (b"connection", b"close")
+CONTROL: Final = "control"
+"""Set in the state of requests on the control channel."""
 
 
 class ServerFailed(RuntimeError):
@@ -112,9 +114,11 @@ class RuntimeServer:
             raise ServerFailed("the application's start-up failed; the log says why")
         self._write_date()
         loop = asyncio.get_running_loop()
-        for listening, state in zip(self._sockets, (self._public, self._control), strict=True):
+        # By this, and by nothing a client could send, a route knows on which of the two it was asked.
+        channels: tuple[tuple[ServerState, dict[str, Any]], ...] = ((self._public, {}), (self._control, {CONTROL: True}))
+        for listening, (state, channel) in zip(self._sockets, channels, strict=True):
             make: Callable[[], asyncio.Protocol] = partial(
-                self._protocol, config=self._config, server_state=state, app_state=self._lifespan.state
+                self._protocol, config=self._config, server_state=state, app_state={**self._lifespan.state, **channel}
             )
             self._servers.append(await loop.create_server(make, sock=listening, backlog=_BACKLOG))
         self._ticking = asyncio.create_task(self._tick(), name="date header")

@@ -115,6 +115,7 @@ class ServingStage:
     def _mount(self, state: ServedState, db: database.Database) -> ASGIApp:
         """The application with what may be served; a module whose routes cannot be made is not in the registry afterwards."""
         from app.core import health
+        from app.core.observability.router import router as metrics_router
         from app.core.plugins.router import router as modules_router
         from app.core.runtime.router import router as platform_router
         from app.main import create_app
@@ -122,7 +123,8 @@ class ServingStage:
         modes.install(modes.Mode(state.revision.document.get("mode", "normal")) if state.revision else modes.Mode.NORMAL)
         mount(state.mountable, self._registry)
         self._registry.set_disabled(state.disabled)
-        return create_app(self._settings, self._registry, database=db, routers=(health.router, platform_router, modules_router))
+        routers = (health.router, metrics_router, platform_router, modules_router)
+        return create_app(self._settings, self._registry, database=db, routers=routers)
 
     async def _install_process(self, state: ServedState, gate: Gate, stack: AsyncExitStack) -> ServingProcess:
         mounted = frozenset(module.name for module in self._registry.mounted)
