@@ -3,37 +3,20 @@
 import json
 import os
 import subprocess
-import venv
-import zipfile
 from pathlib import Path
 
 import pytest
 
-from tests.support.runtime_env import build_wheel
+from tests.support.distributions import NOT_SOURCE
+from tests.support.runtime_env import make_environment
 
 ROOT = Path(__file__).parents[2]
-SKIP = {".git", ".venv", ".tools", "var", "node_modules", "__pycache__"}
-NOT_PACKED = {*SKIP, "tests", "conftest.py"}
+NOT_PACKED = {*NOT_SOURCE, "tests", "conftest.py"}
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory):
-    """An environment that holds the wheel's files and third-party packages, and nothing of this checkout."""
-    import shutil
-    import site
-
-    folder = tmp_path_factory.mktemp("wheel")
-    source = folder / "dentalpin"
-    shutil.copytree(ROOT, source, symlinks=True, ignore=lambda _, names: [name for name in names if name in SKIP])
-    wheel = build_wheel(source, folder / "dist")
-    venv.create(folder / "env", with_pip=False, symlinks=True)
-    packages = next((folder / "env" / "lib").glob("python*")) / "site-packages"
-    # A plain path line, which does not follow the editable install of the base: the wheel's own files are all there is.
-    (packages / "thirdparty.pth").write_text("\n".join(site.getsitepackages()) + "\n")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(packages)
-    shutil.rmtree(source)
-    return folder / "env"
+def environment(core_wheel, tmp_path_factory):
+    return make_environment(tmp_path_factory.mktemp("wheel") / "env", core_wheel)
 
 
 def run(environment: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -15,17 +15,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+NOT_SOURCE = {".git", ".venv", ".tools", "var", "node_modules", "__pycache__"}
 
 
-def build_wheel(source: Path, folder: Path) -> Path:
-    """The wheel of the distribution at `source`, built in `folder` from a copy: nothing is left behind in the source."""
-    copy = folder / "source"
-    shutil.copytree(source, copy, ignore=shutil.ignore_patterns("build", "dist", "*.egg-info", "__pycache__"))
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder / "dist"), str(copy)]
+def build_wheel(source: Path, out: Path) -> Path:
+    """The wheel of the distribution at `source`, in `out`; built from a copy, so that nothing is left behind in the source."""
+    copy = out / "source" / source.name
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(source, copy, symlinks=True, ignore=shutil.ignore_patterns("build", "dist", "*.egg-info", "__pycache__"))
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--skip-dependency-check", "--outdir", str(out), str(copy)]
     built = subprocess.run(command, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stdout + built.stderr
-    [wheel] = (folder / "dist").glob("*.whl")
-    return wheel
+    return max(out.glob("*.whl"), key=lambda path: path.stat().st_mtime_ns)
 
 
 @contextmanager
@@ -40,6 +41,17 @@ def installed(wheel: Path, site: Path) -> Iterator[Path]:
     finally:
         sys.path.remove(str(site))
         importlib.invalidate_caches()
+
+
+@pytest.fixture(scope="session")
+def core_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """dentalpin-core itself."""
+    folder = tmp_path_factory.mktemp("core")
+    source = folder / "dentalpin"
+    shutil.copytree(ROOT, source, symlinks=True, ignore=lambda _, names: [name for name in names if name in NOT_SOURCE])
+    wheel = build_wheel(source, folder / "dist")
+    shutil.rmtree(source)
+    return wheel
 
 
 @pytest.fixture(scope="session")

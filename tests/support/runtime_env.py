@@ -5,11 +5,11 @@ Building a full environment takes long; an overlay sees everything of the base a
 
 import shutil
 import site
-import subprocess
-import sys
 import venv
 import zipfile
 from pathlib import Path
+
+from tests.support.distributions import build_wheel
 
 ROOT = Path(__file__).parents[2]
 INVENTORY = ROOT / "examples" / "dentalpin_inventory"
@@ -30,6 +30,18 @@ def make_overlay(folder: Path, *distributions: Path) -> Path:
     return folder
 
 
+def make_environment(folder: Path, *wheels: Path) -> Path:
+    """An environment in `folder` with the files of these wheels and third-party packages, and nothing of this checkout."""
+    venv.create(folder, with_pip=False, symlinks=True)
+    packages = next((folder / "lib").glob("python*")) / "site-packages"
+    # A plain path line, which does not follow the editable install of the base: the wheels' own files are all there is.
+    (packages / "thirdparty.pth").write_text("\n".join(site.getsitepackages()) + "\n")
+    for wheel in wheels:
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(packages)
+    return folder
+
+
 def add_distribution(environment: Path, source: Path) -> None:
     """Build `source` as a wheel and put it into `environment`, as pip would."""
     packages = next((environment / "lib").glob("python*")) / "site-packages"
@@ -41,18 +53,3 @@ def remove_distribution(environment: Path, name: str) -> None:
     packages = next((environment / "lib").glob("python*")) / "site-packages"
     for path in packages.glob(f"{name}*"):
         shutil.rmtree(path)
-
-
-def build_wheel(source: Path, out: Path) -> Path:
-    """The wheel of a source folder, built from a copy so that nothing is left in the tree."""
-    copy = out / "source" / source.name
-    shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(source, copy, ignore=shutil.ignore_patterns("build", "dist", "*.egg-info", "__pycache__"))
-    done = subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--skip-dependency-check", "--outdir", out, copy],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return max(out.glob("*.whl"), key=lambda path: path.stat().st_mtime_ns)

@@ -65,13 +65,14 @@ class ModuleOperations:
         async def run(connection: AsyncConnection) -> None:
             await connection.run_sync(work)
 
-        await self._transaction(run)
+        await self.in_transaction(run)
 
     async def _schedule(self, ask: Callable[[AsyncConnection], Awaitable[object]]) -> None:
-        await self._transaction(ask)
+        await self.in_transaction(ask)
         await self.restart()
 
-    async def _transaction(self, work: Callable[[AsyncConnection], Awaitable[object]]) -> None:
+    async def in_transaction(self, work: Callable[[AsyncConnection], Awaitable[object]]) -> None:
+        """Await `work(connection)` in one transaction of the owner."""
         from sqlalchemy.ext.asyncio import create_async_engine
 
         from app.database import sqlalchemy_url

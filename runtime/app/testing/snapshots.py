@@ -15,13 +15,18 @@ CONSTRAINTS = (
 INDEXES = "select tablename, indexname, indexdef from pg_indexes where schemaname = 'public'"
 POLICIES = "select tablename, policyname, cmd, qual, with_check from pg_policies where schemaname = 'public'"
 FUNCTIONS = "select p.oid::regprocedure::text, p.prosrc from pg_proc p where p.pronamespace = 'public'::regnamespace and p.prolang <> 13"
+TRIGGERS = "select tgrelid::regclass::text, tgname, pg_get_triggerdef(oid) from pg_trigger where not tgisinternal"
+TYPES = """
+select t.typname, t.typtype::text, (select string_agg(e.enumlabel, ',' order by e.enumsortorder) from pg_enum e where e.enumtypid = t.oid)
+from pg_type t where t.typnamespace = 'public'::regnamespace and t.typtype in ('e', 'd', 'r')
+"""
 TABLES = "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') order by 1"
 # What the core writes down about its own work, and therefore changes with every operation.
 BOOKS = frozenset({"core_module", "core_module_operation_log", "core_revision", "core_setting", "refresh_tokens", "burned_tokens"})
 
 
 async def schema_of(url: str) -> dict[str, set[tuple[object, ...]]]:
-    """Columns, constraints, indexes, policies and functions, each as a set."""
+    """Columns, constraints, indexes, policies, functions, triggers and types, each as a set."""
     connection = await asyncpg.connect(url)
     try:
         return {
@@ -32,6 +37,8 @@ async def schema_of(url: str) -> dict[str, set[tuple[object, ...]]]:
                 ("indexes", INDEXES),
                 ("policies", POLICIES),
                 ("functions", FUNCTIONS),
+                ("triggers", TRIGGERS),
+                ("types", TYPES),
             )
         }
     finally:

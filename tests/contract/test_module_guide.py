@@ -1,0 +1,51 @@
+"""The module guide's code works: its files make a module that installs and passes its tests, and every other block runs or parses."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support.author import Author
+
+GUIDE = Path(__file__).parents[2] / "docs" / "technical" / "creating-modules.md"
+BLOCK = re.compile(r"(?:^<!-- file: (?P<file>\S+) -->\n)?^```(?P<language>[a-z]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCKS = list(BLOCK.finditer(GUIDE.read_text()))
+FILES = {block["file"]: block["text"] for block in BLOCKS if block["file"]}
+FRAGMENTS = [block for block in BLOCKS if not block["file"] and block["language"] in ("python", "toml", "yaml")]
+# What a fragment may take for granted: names the tutorial's files have.
+GIVEN = """
+from typing import Annotated
+from uuid import UUID
+from fastapi import APIRouter, Depends
+from sqlalchemy.ext.asyncio import AsyncSession
+from app.core.auth.dependencies import ClinicContext, get_clinic_context, require_permission
+from app.core.plugins import BaseModule, ModuleContext
+from app.core.schemas import ApiResponse
+from app.database import get_db
+router = APIRouter()
+"""
+
+
+def test_the_files_make_a_module_that_passes_its_own_tests_and_the_conformance_suite(tmp_path, postgres):
+    author = Author(tmp_path, postgres)
+    for file, text in FILES.items():
+        author.write(file, text)
+    written = len(re.findall(r"^async def test_", FILES["tests/test_orders.py"], re.MULTILINE))
+
+    done = author.pytest(author.overlay(author.repository))
+
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr
+    assert int(re.search(r"(\d+) passed", done.stdout).group(1)) > written, "the conformance suite ran as well"
+
+
+@pytest.mark.parametrize("block", FRAGMENTS, ids=lambda block: f"line {GUIDE.read_text()[: block.start()].count(chr(10)) + 1}")
+def test_a_fragment_runs(block):
+    match block["language"]:
+        case "python":
+            exec(compile(GIVEN + block["text"], GUIDE.name, "exec"), {"__name__": "fragment"})
+        case "toml":
+            tomllib.loads(block["text"])
+        case _:
+            yaml.safe_load(block["text"])
