@@ -9,10 +9,17 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware import Middleware
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from app.config import Settings
 from app.core import errors, modes, openapi
+from app.core.agents.mcp import PATH as MCP_PATH
+from app.core.agents.mcp import McpEndpoint
+from app.core.agents.router import router as agents_router
+from app.core.agents.runner import AgentRunner
+from app.core.agents.tokens_router import router as tokens_router
+from app.core.agents.tools.registry import ToolRegistry
 from app.core.auth.passwords import Passwords
 from app.core.auth.platform_router import router as platform_router
 from app.core.auth.router import router as auth_router
@@ -89,10 +96,13 @@ def create_app(
     app.state.error_page = error_page
     app.state.mode = modes.current_mode() if mode is None else mode
     app.state.auth = AuthState(AccessTokens(secret.get_secret_value()), secure, passwords or Passwords())
+    app.state.tools = ToolRegistry(registry, database)
+    app.state.agents = AgentRunner(app.state.tools)
     errors.install(app)
     app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]  # the documented way to change the document
-    for router in (auth_router, clinics_router, roles_router, platform_router):
+    for router in (auth_router, tokens_router, clinics_router, roles_router, platform_router, agents_router):
         app.include_router(router, prefix=API)
+    app.router.routes.append(Route(MCP_PATH, McpEndpoint(), name="mcp"))
     for router in routers:
         app.include_router(router)
     _mount_modules(app, registry)

@@ -65,6 +65,17 @@ _CHANGE_OWN: Final = (
 # Of sign-ins, which belong to no clinic, a clinic sees those of its people.
 _OF_ITS_PEOPLE: Final = f"EXISTS (SELECT FROM memberships m WHERE m.user_id = access_log.user_id AND m.{_OWN})"
 _READ_ONLY: Final = Rule(("SELECT",))
+_SEE_AND_ADD: Final = (
+    Policy("see_own", "SELECT", _OWN),
+    Policy("add_own", "INSERT", check=_OWN),
+    Policy("close_own", "UPDATE", _OWN, _OWN),
+)
+
+
+def _older(moment: str, days: int) -> str:
+    """Own rows that are past their retention; younger ones cannot be deleted by any request."""
+    return f"{_OWN} AND {moment} < now() - interval '{days} days'"
+
 
 CORE_EXEMPT: Final[Mapping[str, Rule]] = {
     # Which clinics there are is no secret inside a tenant; changes stay inside the clinic of the request.
@@ -100,6 +111,22 @@ CORE_EXEMPT: Final[Mapping[str, Rule]] = {
         ),
     ),
     "burned_tokens": Rule(("SELECT", "INSERT")),
+    "agents": Rule(("SELECT", "INSERT", "UPDATE (enabled, mode, role, guardrails, changed_by, updated_at)"), (ISOLATION,)),
+    # Nobody rewrites what an agent did: a row is added, closed once, and deleted when its retention is over.
+    "agent_sessions": Rule(
+        ("SELECT", "INSERT", "UPDATE (status, summary, ended_at)", "DELETE"),
+        (*_SEE_AND_ADD, Policy("forget", "DELETE", _older("started_at", 730))),
+    ),
+    "agent_approval_queue": Rule(
+        ("SELECT", "INSERT", "UPDATE (status, decided_by, note, result, code, decided_at)", "DELETE"),
+        (*_SEE_AND_ADD, Policy("forget", "DELETE", _older("created_at", 90))),
+    ),
+    "agent_audit_logs": Rule(
+        ("SELECT", "INSERT", "UPDATE (status, code, finished_at)", "DELETE"),
+        (*_SEE_AND_ADD, Policy("forget", "DELETE", _older("created_at", 730))),
+    ),
+    # A token is looked up before the clinic is known, by a digest nobody can guess.
+    "personal_access_tokens": Rule(("SELECT", "INSERT", "UPDATE (last_used_at, revoked_at)"), (_SEE_OWN_OR_BEFORE, *_CHANGE_OWN[:2])),
     "core_setting": Rule(
         ("SELECT", "INSERT", "UPDATE (value, updated_at)"),
         (

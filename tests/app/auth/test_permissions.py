@@ -61,10 +61,11 @@ def test_a_role_based_on_nothing_may_do_what_it_is_granted():
 def test_a_denial_wins_over_every_grant():
     shelf = mounted(ShelfModule())
     assert permissions_for(RoleGrants("dentist", ("shelf.labels.read",), ("shelf.notes.write",)), shelf) == {
+        "agents.use",
         "shelf.notes.read",
         "shelf.labels.read",
     }
-    assert permissions_for(RoleGrants("dentist", ("shelf.labels.read",), ("shelf.*",)), shelf) == frozenset()
+    assert permissions_for(RoleGrants("dentist", ("shelf.labels.read",), ("shelf.*",)), shelf) == {"agents.use"}
 
 
 def test_a_denial_below_a_wildcard_of_the_core_is_not_covered_again():

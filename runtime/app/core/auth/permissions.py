@@ -13,10 +13,11 @@ ROLES: Final = ("admin", "dentist", "hygienist", "assistant", "receptionist")
 
 ROLE_PERMISSIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "admin": ("admin.*", "agents.*"),
-    "dentist": (),
-    "hygienist": (),
-    "assistant": (),
-    "receptionist": (),
+    # Connecting an assistant of one's own: it has its person's rights, and the clinic switches assistants on first.
+    "dentist": ("agents.use",),
+    "hygienist": ("agents.use",),
+    "assistant": ("agents.use",),
+    "receptionist": ("agents.use",),
 }
 """Core grants only."""
 
@@ -30,6 +31,12 @@ CORE_PERMISSIONS: Final = (
     "admin.roles.write",
     "admin.users.read",
     "admin.users.write",
+    "agents.approvals.read",
+    "agents.approvals.write",
+    "agents.audit.read",
+    "agents.read",
+    "agents.use",
+    "agents.write",
 )
 
 

@@ -18,6 +18,7 @@ from .manifest import Manifest, NavigationEntry, granted, namespaced
 from .topology import dependents
 
 if TYPE_CHECKING:
+    from app.core.agents.tools.base import Tool
     from app.core.events.handlers import Subscription
     from app.core.jobs.scheduled import Job
 
@@ -46,6 +47,11 @@ class MountedModule:
     @cached_property
     def permissions(self) -> frozenset[str]:
         return frozenset(namespaced(self.name, permission) for permission in self.local_permissions)
+
+    @cached_property
+    def tools(self) -> "tuple[Tool, ...]":
+        """What agents may do in this module, read when the first of them asks."""
+        return tuple(self.module.get_tools())
 
     def grants(self, role: str) -> frozenset[str]:
         local = granted(self.manifest.role_permissions.get(role, ()), self.local_permissions)
