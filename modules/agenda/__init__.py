@@ -26,6 +26,17 @@ class AgendaModule(BaseModule):
     def get_event_handlers(self) -> dict:
         return get_event_handlers()
 
+    def get_tools(self) -> list:
+        # Imported when the first agent asks: a runtime without one does not pay for it.
+        from .tools import TOOLS
+
+        return list(TOOLS)
+
+    def get_agents(self) -> list:
+        from .agents import CabinetPlanner
+
+        return [CabinetPlanner]
+
     async def install(self, ctx: ModuleContext) -> None:
         await lifecycle.install(ctx)
 

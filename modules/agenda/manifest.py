@@ -6,7 +6,7 @@ PERMISSIONS = ("appointments.read", "appointments.write", "cabinets.read", "cabi
 
 MANIFEST: dict[str, Any] = {
     "name": "agenda",
-    "version": "1.0.0",
+    "version": "1.1.0",
     "title": "Agenda",
     "summary": "Cabinets and appointments, from booking to completion; nobody and no chair is booked twice.",
     "author": "The DentalPin authors",

@@ -26,6 +26,12 @@ class PatientsModule(BaseModule):
     def get_event_handlers(self) -> dict:
         return get_event_handlers()
 
+    def get_tools(self) -> list:
+        # Imported when the first agent asks: a runtime without one does not pay for it.
+        from .tools import TOOLS
+
+        return list(TOOLS)
+
     async def install(self, ctx: ModuleContext) -> None:
         await lifecycle.install(ctx)
 

@@ -6,7 +6,7 @@ PERMISSIONS = ("read", "write")
 
 MANIFEST: dict[str, Any] = {
     "name": "patients",
-    "version": "1.0.0",
+    "version": "1.1.0",
     "title": "Patients",
     "summary": "Patient records: identity, contact, birth date, notes; search, duplicates warned, archive instead of delete.",
     "author": "The DentalPin authors",
