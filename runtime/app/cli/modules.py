@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from app.cli import authors
 from app.config import Settings
 from app.core.plugins import books, restoring, service
 from app.core.plugins.backup import Backup, list_backups
@@ -35,6 +36,8 @@ from dentalpin_kit.logs import scrub
 from dentalpin_kit.problems import DomainError
 
 app = typer.Typer(no_args_is_help=True, help="Modules of this runtime: what is installed, what is pending, and changing it.")
+app.command()(authors.check)
+app.command()(authors.new)
 
 NOT_AS_ASKED = 3
 RESTART_HINT = "Restart required: run `dentalpin modules restart`, or restart the service."

@@ -115,7 +115,7 @@ CODES: Final[Mapping[str, Code]] = {
     "SEED_TABLE_FOREIGN": Code("Seeds", _ERROR, "a seed fills a table that belongs neither to the module nor to its `depends`"),
     "SEED_REFERENCE_UNKNOWN": Code("Seeds", _ERROR, "`$xmlref:` names a record of neither the module nor its `depends`"),
     # Frontend (guide §4)
-    "LAYER_MISSING": Code("Frontend", _WARNING, "the folder of `frontend.layer_path` is not in the package"),
+    "LAYER_MISSING": Code("Frontend", _ERROR, "the folder of `frontend.layer_path` is not in the package"),
     "LAYER_CONFIG_MISSING": Code("Frontend", _WARNING, "the layer has no nuxt.config.ts, or it does not register what is there"),
     "LOCALE_INVALID": Code("Frontend", _ERROR, "a locale file of the layer is no JSON object"),
     "SLOT_ID_NOT_NAMESPACED": Code("Frontend", _ERROR, "a slot entry's `id` does not begin with the module's name"),
