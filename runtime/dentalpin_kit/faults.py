@@ -4,8 +4,8 @@
 `full` is what a full disk raises.
 `DENTALPIN_FAULT_ONCE=<file>` makes it fire once over all processes: whoever creates the file fires.
 `DENTALPIN_FAULT=@<file>` reads the same text from a file at each point, so that running processes can be armed one case after the other;
-it fires once: whoever renames the file to `<file>.fired` fires. `pause` waits until `<file>.go` exists (beside either file), so that a
-test can kill something else at exactly this moment.
+it fires once: whoever renames the file to `<file>.fired` fires. `pause` waits until `<file>.go` exists (beside either file) and takes it
+away, so that a test can kill something else at exactly this moment and knows when the process went on.
 """
 
 import errno
@@ -85,5 +85,8 @@ def _first_time(file: Path | None) -> bool:
 
 def _wait_for_go(file: Path | None) -> None:
     go = Path(f"{file or os.environ[ONCE_VARIABLE]}.go")
-    while not go.exists():
-        time.sleep(0.01)
+    while True:
+        try:
+            return go.unlink()
+        except FileNotFoundError:
+            time.sleep(0.01)

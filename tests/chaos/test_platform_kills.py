@@ -1,7 +1,8 @@
 """kill -9 at every moment of an operation: whatever dies, the desired revision is reached, and nothing is lost or doubled.
 
 The worker and the runtime kill themselves at fault points. For the supervisor, PostgreSQL and the API the worker pauses at the point,
-the test kills the other process, and lets the worker go on. One of each kind runs always; the whole matrix with `./dev test --full`.
+the test kills the other process, and lets the worker go on. Always: one clinic that suffers one kill after the other, a step each. With
+`./dev test --full`: every moment alone, each with a clinic of its own.
 """
 
 import asyncio
@@ -10,8 +11,8 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ CHANGE = ("deploy", "attest")
 INSTALL = ("migrate", "seed", "lifecycle", "finalize")
 UNINSTALL = ("backup", "lifecycle", "delete_data", "migrate_down", "finalize")
 MOMENTS = ("before", "after")
+KILLS_TAKE = 300
+"""Seconds after which a point nothing reached fails the test, and not before: the machine may be busy."""
 
 WORKER = [f"worker.provision.{step}.{moment}" for step in PROVISION for moment in MOMENTS]
 WORKER += [f"worker.change_modules.{step}.{moment}" for step in CHANGE for moment in MOMENTS]
@@ -35,24 +38,21 @@ RUNTIME = [f"processor.install.{step}.{moment}" for step in INSTALL for moment i
 RUNTIME += [f"processor.uninstall.{step}.{moment}" for step in UNINSTALL for moment in MOMENTS]
 OTHERS = [(victim, point) for victim in ("postgres", "supervisor", "api") for point in WORKER]
 
-ALWAYS = {
-    *(f"worker.provision.{step}.after" for step in PROVISION),
-    *(f"worker.change_modules.{step}.before" for step in CHANGE),
-    *(f"processor.install.{step}.after" for step in INSTALL),
-    *(f"processor.uninstall.{step}.after" for step in UNINSTALL),
-}
-OTHERS_ALWAYS = {
+# In the order in which one life meets them.
+WORKER_ALWAYS = [f"worker.provision.{step}.after" for step in PROVISION] + [f"worker.change_modules.{step}.before" for step in CHANGE]
+RUNTIME_ALWAYS = [f"processor.install.{step}.after" for step in INSTALL] + [f"processor.uninstall.{step}.after" for step in UNINSTALL]
+OTHERS_ALWAYS = [
     ("postgres", "worker.provision.database.after"),
-    ("postgres", "worker.change_modules.deploy.after"),
-    ("supervisor", "worker.provision.deploy.after"),
-    ("supervisor", "worker.change_modules.deploy.after"),
     ("api", "worker.provision.deploy.before"),
-}
+    ("supervisor", "worker.provision.deploy.after"),
+    ("postgres", "worker.change_modules.deploy.before"),
+    ("supervisor", "worker.change_modules.deploy.after"),
+]
 
 
-def matrix(cases: list[tuple[str, ...]], always: set[tuple[str, ...]]) -> list[Any]:
-    """Parameters of a test: what is not in `always` belongs to the exhaustive matrix."""
-    return [pytest.param(*case, marks=() if case in always else pytest.mark.full, id="-".join(case)) for case in cases]
+def everyone(cases: list[Any]) -> list[Any]:
+    """Parameters of the exhaustive matrix."""
+    return [pytest.param(*case, marks=pytest.mark.full, id="-".join(case)) for case in (c if isinstance(c, tuple) else (c,) for c in cases)]
 
 
 class Installation(Platform):
@@ -74,7 +74,10 @@ class Installation(Platform):
         return self.armed.with_name("armed.fired").exists()
 
     def let_go(self) -> None:
-        self.armed.with_name("armed.go").touch()
+        """Let a paused process go on; returns when it does."""
+        go = self.armed.with_name("armed.go")
+        go.touch()
+        wait_for(lambda: not go.exists(), "the paused process goes on")
 
 
 @pytest.fixture(scope="session")
@@ -129,37 +132,78 @@ def undisturbed(installation) -> tuple[object, object]:
     return everything_of(installation, life_of_a_clinic(installation, "undisturbed"))
 
 
-@pytest.mark.parametrize("point", matrix([(point,) for point in WORKER + RUNTIME], {(point,) for point in ALWAYS}))
+@pytest.mark.parametrize("points", [pytest.param(WORKER_ALWAYS, id="worker"), pytest.param(RUNTIME_ALWAYS, id="runtime")])
+def test_a_process_that_kills_itself_at_one_step_after_the_other(installation, undisturbed, points):
+    with together(kill_itself_at_each, installation, points) as killed:
+        slug = life_of_a_clinic(installation, "killed-" + points[0].partition(".")[0])
+
+    assert killed() == points
+    assert_converged(installation, slug, undisturbed)
+
+
+def test_other_processes_killed_one_after_the_other(installation, undisturbed):
+    with together(kill_others_at_each, installation, OTHERS_ALWAYS) as killed:
+        slug = life_of_a_clinic(installation, "others-killed")
+
+    assert killed() == OTHERS_ALWAYS
+    assert_converged(installation, slug, undisturbed)
+
+
+@pytest.mark.parametrize("point", everyone(WORKER + RUNTIME))
 def test_a_process_that_kills_itself_at(installation, undisturbed, point):
-    installation.arm(point, "kill")
+    with together(kill_itself_at_each, installation, [point]) as killed:
+        slug = life_of_a_clinic(installation, slug_of(point))
 
-    slug = life_of_a_clinic(installation, slug_of(point))
-
-    assert installation.fired
+    assert killed() == [point]
     assert_converged(installation, slug, undisturbed)
 
 
-@pytest.mark.parametrize(("victim", "point"), matrix(OTHERS, OTHERS_ALWAYS))
+@pytest.mark.parametrize(("victim", "point"), everyone(OTHERS))
 def test_killing_another_process_while_the_worker_is_at(installation, undisturbed, victim, point):
-    installation.arm(point, "pause")
-    killer = threading.Thread(target=kill_when_reached, args=(installation, victim))
-    killer.start()
+    with together(kill_others_at_each, installation, [(victim, point)]) as killed:
+        slug = life_of_a_clinic(installation, slug_of(victim, point))
 
-    slug = life_of_a_clinic(installation, slug_of(victim, point))
-
-    killer.join()
+    assert killed() == [(victim, point)]
     assert_converged(installation, slug, undisturbed)
 
 
-def kill_when_reached(installation: Installation, victim: str) -> None:
-    wait_for(lambda: installation.fired, "the worker reaches the point")
-    installation.kill(victim)
-    installation.let_go()
+def kill_itself_at_each(installation: Installation, points: list[str], killed: list[str]) -> None:
+    for point in points:
+        installation.arm(point, "kill")
+        wait_for(lambda: installation.fired, f"a process reaches {point}", seconds=KILLS_TAKE)
+        killed.append(point)
+
+
+def kill_others_at_each(installation: Installation, cases: list[tuple[str, str]], killed: list[tuple[str, str]]) -> None:
+    for victim, point in cases:
+        installation.arm(point, "pause")
+        wait_for(lambda: installation.fired, f"the worker reaches {point}", seconds=KILLS_TAKE)
+        installation.kill(victim)
+        installation.let_go()
+        killed.append((victim, point))
+
+
+@contextmanager
+def together(killer: Callable[..., None], installation: Installation, cases: list[Any]) -> Iterator[Callable[[], list[Any]]]:
+    """Run the killer beside the body; what it hands out says which cases it got to, once it has ended."""
+    killed: list[Any] = []
+    thread = threading.Thread(target=killer, args=(installation, cases, killed), daemon=True)
+    thread.start()
+
+    def all_killed() -> list[Any]:
+        thread.join(timeout=10)
+        return killed
+
+    yield all_killed
 
 
 @pytest.mark.parametrize(
     "point",
-    matrix([(point,) for point in WORKER if ".provision." in point and point.endswith("after")], {("worker.provision.database.after",)}),
+    [
+        pytest.param(point, marks=() if point == "worker.provision.database.after" else pytest.mark.full)
+        for point in WORKER
+        if ".provision." in point and point.endswith("after")
+    ],
 )
 def test_a_platform_that_died_altogether_goes_on_at_its_next_start(installation, undisturbed, point):
     """As after a power cut: every process is killed while the operation stands at the point."""
@@ -169,7 +213,6 @@ def test_a_platform_that_died_altogether_goes_on_at_its_next_start(installation,
     wait_for(lambda: installation.fired, "the worker reaches the point")
     for process in installation.status()["processes"]:
         os.kill(process["pid"], signal.SIGKILL)
-    installation.let_go()
 
     installation.up()
 
