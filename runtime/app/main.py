@@ -27,6 +27,8 @@ from app.core.auth.state import AuthState
 from app.core.auth.tokens import AccessTokens
 from app.core.clinics.router import router as clinics_router
 from app.core.clinics.service import SeedClinic, seed_installed_modules
+from app.core.events.router import router as events_router
+from app.core.jobs.router import router as jobs_router
 from app.core.observability.metrics import observe_request
 from app.core.pages.problems import error_page
 from app.core.pages.router import router as pages_router
@@ -100,7 +102,8 @@ def create_app(
     app.state.agents = AgentRunner(app.state.tools)
     errors.install(app)
     app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]  # the documented way to change the document
-    for router in (auth_router, tokens_router, clinics_router, roles_router, platform_router, agents_router):
+    core = (auth_router, tokens_router, clinics_router, roles_router, platform_router, events_router, jobs_router, agents_router)
+    for router in core:
         app.include_router(router, prefix=API)
     app.router.routes.append(Route(MCP_PATH, McpEndpoint(), name="mcp"))
     for router in routers:

@@ -138,7 +138,7 @@ async def test_several_processes_run_a_job_once(clinics):
         await effect(db, clinic_id, "slow")
         await asyncio.sleep(0)
 
-    clinics.install(*(ScheduledJob(f"slow {n}", slow, "interval", trigger_args={"hours": 1}) for n in range(6)))
+    clinics.install(*(ScheduledJob(f"slow-{n}", slow, "interval", trigger_args={"hours": 1}) for n in range(6)))
     other = Database(clinics.tenant.app_url)
     runners = [clinics.runner, clinics.runner, JobRunner(other, clinics.registry)]
     await asyncio.gather(*(runner.sync() for runner in runners))

@@ -80,7 +80,7 @@ async def unknown(patient):
 @pytest.mark.parametrize(
     ("job", "why"),
     [
-        (ScheduledJob("", nothing, "cron"), "its id must have"),
+        (ScheduledJob("", nothing, "cron"), "its id must be up to"),
         (ScheduledJob("j", "nothing", "cron"), "no function"),
         (ScheduledJob("j", nothing, "date"), "one of cron, interval"),
         (ScheduledJob("j", nothing, "cron", trigger_args=[1]), "as a mapping"),

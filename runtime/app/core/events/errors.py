@@ -55,3 +55,31 @@ class TooManyEvents(DomainError):
         super().__init__(
             f"Transactional handlers go on publishing to each other ({names}); nothing was kept. Drop @transactional from one of them."
         )
+
+
+class DeliveryUnknown(DomainError):
+    status = 404
+    code = "delivery_unknown"
+
+    def __init__(self, delivery: int) -> None:
+        super().__init__(
+            f"There is no delivery {delivery} here. GET /api/v1/events/-/dead-letters lists those that failed.", delivery=delivery
+        )
+
+
+class DeliveryNotDead(DomainError):
+    status = 409
+    code = "delivery_not_dead"
+
+    def __init__(self, delivery: int, found: str, wanted: str) -> None:
+        super().__init__(
+            f"Delivery {delivery} is {found}, so it cannot be {wanted}. Look at it again; it may have changed.", delivery=delivery
+        )
+
+
+class DeliveryBusy(DomainError):
+    status = 409
+    code = "delivery_busy"
+
+    def __init__(self, delivery: int) -> None:
+        super().__init__(f"Delivery {delivery} is being tried at this moment; look at it again in a moment.", delivery=delivery)

@@ -31,3 +31,15 @@ class JobRunning(DomainError):
         super().__init__(
             f"{job!r} of {module} is running at this moment; look at its runs, and ask again once it ended.", module=module, job=job
         )
+
+
+class JobOfTheTenant(DomainError):
+    status = 403
+    code = "job_of_the_tenant"
+
+    def __init__(self, module: str, job: str) -> None:
+        super().__init__(
+            f"{job!r} of {module} runs once for all clinics; ask the person this runtime belongs to to run or pause it.",
+            module=module,
+            job=job,
+        )

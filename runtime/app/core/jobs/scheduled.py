@@ -7,6 +7,7 @@ import hashlib
 import inspect
 import json
 import logging
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 TIMEOUT: Final = timedelta(minutes=10)
 LONGEST_TIMEOUT: Final = timedelta(hours=2)
 TRIGGERS: Final = ("cron", "interval")
-_ID_LENGTH: Final = 120
+_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,119}")
 _SESSION: Final = frozenset({"db", "session"})
 _CONTEXT: Final = frozenset({"ctx", "context"})
 _CLINIC: Final = "clinic_id"
@@ -108,8 +109,8 @@ def _checked(module: str, given: Any) -> Job:
         return given.get(name, default) if isinstance(given, Mapping) else getattr(given, name, default)
 
     job_id = str(read("id") or "")
-    if not job_id or len(job_id) > _ID_LENGTH:
-        raise JobInvalid(module, job_id[:_ID_LENGTH], f"its id must have 1 to {_ID_LENGTH} characters")
+    if not _ID.fullmatch(job_id):
+        raise JobInvalid(module, job_id[:120], "its id must be up to 120 letters, digits and any of _ . : -")
     func = read("func")
     if not callable(func):
         raise JobInvalid(module, job_id, "its func is no function")
