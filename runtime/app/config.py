@@ -41,6 +41,16 @@ class Settings(BaseSettings):
     parent_pid: int | None = None
     remover_pid: int | None = None
     keep_old: bool = False
+    backup_keep: int = Field(1, ge=0)
+    """The newest so many backups of each module stay, whatever their age."""
+    backup_days: int | None = Field(None, ge=0)
+    """Backups of modules older than this are deleted after a removal; None: never."""
+    module_attempts: int = Field(5, ge=1)
+    """Failed attempts on one module before it rests until a person acts."""
+    migration_lock_timeout: float = Field(3.0, gt=0)
+    """Seconds a module's migration waits for a lock before it is rolled back and tried again."""
+    migration_statement_timeout: float = Field(1800.0, ge=0)
+    """Seconds one statement of a migration, seed or hook may take; 0: no limit."""
     idle_after: float = 0.0
     """Seconds without work after which the process leaves; 0 means never."""
     public_url: str | None = None

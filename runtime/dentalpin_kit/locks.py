@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 PROCESSOR_CLASS: Final = 0x44500001
 SERVING_CLASS: Final = 0x44500002
+SCHEDULING_CLASS: Final = 0x44500003
 
 
 class LockKey(NamedTuple):
@@ -19,6 +20,8 @@ class LockKey(NamedTuple):
 
 
 PROCESSOR: Final = LockKey(PROCESSOR_CLASS, 0)
+SCHEDULING: Final = LockKey(SCHEDULING_CLASS, 0)
+"""Held for a transaction that plans a change of modules and writes it. Nobody shares it, so it may be waited for."""
 
 
 def serving(module: str) -> LockKey:

@@ -3,8 +3,9 @@
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import typer
 from typer.core import TyperGroup
@@ -12,20 +13,23 @@ from typer.core import TyperGroup
 from dentalpin_kit import logs, tracing
 from dentalpin_kit.problems import DomainError
 
+GROUPS: Final = {
+    "clinics": "app.cli.clinics",
+    "modules": "app.cli.modules",
+    "users": "app.cli.users",
+}
+"""Where each group's `app` is; imported when the group is named, since `release` and `--help` need none of it."""
+
 
 class LazyGroup(TyperGroup):
-    """`modules` imports the module system, which `release` and `--help` do not need."""
-
     def list_commands(self, ctx: Any) -> list[str]:
-        return sorted({*super().list_commands(ctx), "modules"})
+        return sorted({*super().list_commands(ctx), *GROUPS})
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name != "modules":
+        if cmd_name not in GROUPS:
             return super().get_command(ctx, cmd_name)
-        from app.cli.modules import app as modules
-
-        command = typer.main.get_command(modules)
-        command.name = "modules"
+        command = typer.main.get_command(import_module(GROUPS[cmd_name]).app)
+        command.name = cmd_name
         return command
 
 

@@ -25,17 +25,11 @@ class ModuleOperations:
     storage: Path
 
     async def install(self, name: str) -> None:
-        from app.core.plugins import service
-        from app.core.plugins.loader import core_version, discover_modules
-
-        await self._schedule(lambda connection: service.install(connection, discover_modules(), name, core_version=core_version()))
+        await self._ask("install", name)
 
     async def uninstall(self, name: str) -> None:
         """Raises what refuses it (NotRemovable, NeededByModules …)."""
-        from app.core.plugins import service
-        from app.core.plugins.loader import discover_modules
-
-        await self._schedule(lambda connection: service.uninstall(connection, discover_modules(), name))
+        await self._ask("uninstall", name)
 
     async def restore(self, name: str) -> RestoreAnswer:
         """The latest backup's rows, back in their tables. Raises RestoreRefused."""
@@ -67,8 +61,14 @@ class ModuleOperations:
 
         await self.in_transaction(run)
 
-    async def _schedule(self, ask: Callable[[AsyncConnection], Awaitable[object]]) -> None:
-        await self.in_transaction(ask)
+    async def _ask(self, change: str, name: str) -> None:
+        from app.core.plugins import service
+        from app.core.plugins.loader import core_version, discover_modules
+        from app.core.plugins.plan import Change
+
+        discovery = discover_modules()
+        around = service.Surroundings(discovery, core_version(), service.from_packages(discovery), bypasses_isolation=True)
+        await self.in_transaction(lambda connection: service.ask(connection, around, Change(change), name, asker=service.Asker("cli")))
         await self.restart()
 
     async def in_transaction(self, work: Callable[[AsyncConnection], Awaitable[object]]) -> None:

@@ -81,6 +81,34 @@ def test_an_unknown_module_is_named_with_those_that_are_known(modules, packages)
     assert "base, stock" in document["message"]
 
 
+def test_a_plan_is_shown_and_nothing_is_scheduled(modules, packages):
+    modules("process")
+
+    answer = modules("install", "stock", "--plan")
+
+    assert answer.exit_code == 0, answer.output
+    assert "install base at the next restart (stock needs it)" in answer.output
+    assert "revisions:        stock_0001" in answer.output
+    assert "Nothing is pending" in modules("status").output
+    refused = modules("uninstall", "base", "--plan", "--json")
+    assert refused.exit_code == 1
+    assert json.loads(refused.stdout)["data"]["refusals"][0]["code"] == "module_not_installed"
+
+
+def test_a_module_is_switched_off_and_on(modules, packages):
+    modules("process")
+    modules("install", "stock")
+    modules("process")
+
+    assert modules("disable", "base").exit_code == 1
+    off = modules("disable", "stock")
+    assert (off.exit_code, "Restart" in off.output) == (0, False)
+    assert json.loads(modules("info", "stock", "--json").stdout)["data"]["state"] == "disabled"
+    assert modules("process").exit_code == 0
+    assert modules("enable", "stock").exit_code == 0
+    assert json.loads(modules("info", "stock", "--json").stdout)["data"]["state"] == "installed"
+
+
 def test_an_install_is_withdrawn_before_it_happened(modules, packages):
     modules("process")
     modules("install", "base")

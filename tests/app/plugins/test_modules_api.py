@@ -7,10 +7,13 @@ from pydantic import SecretStr
 
 from app import database as boundary
 from app.config import Settings
+from app.core.isolation import apply_policies
 from app.core.plugins.router import router
 from app.database import Database
-from tests.support.app import SECRET, ShelfModule, build
+from tests.support.app import NOTE_TABLE, SECRET, ShelfModule, build
+from tests.support.core import as_owner
 from tests.support.packages import drop, table
+from tests.support.postgres import run_sql
 
 MODULES = "/api/v1/modules"
 
@@ -51,7 +54,10 @@ async def test_installing_schedules_and_says_that_a_restart_is_required(client, 
     answer = await client.post(f"{MODULES}/stock/install")
 
     assert answer.status_code == 202, answer.text
-    assert answer.json()["data"] == {"operation": "install", "modules": ["stock"], "requires_restart": True}
+    data = answer.json()["data"]
+    assert (data["operation"], data["modules"], data["requires_restart"]) == ("install", ["stock"], True)
+    assert [step["revisions"] for step in data["plan"]["steps"]] == [["stock_0001"]]
+    assert "The next restart will install stock." in answer.json()["message"]
     assert "Restart required" in answer.json()["message"]
     assert (await client.get(f"{MODULES}/-/status")).json()["data"]["requires_restart"]
     assert (await runtime.boot()).ok
@@ -111,6 +117,146 @@ async def test_rows_that_another_clinic_uses_stop_an_uninstall(clinic, client, r
     assert answer.status_code == 409
     assert "guest" in answer.json()["message"]
     assert (await runtime.states())["base"] == "installed"
+
+
+async def test_a_plan_says_what_would_go_over_all_clinics_and_changes_nothing(clinic, client, runtime):
+    luna = await clinic.add_clinic("Luna")
+    await runtime.sql.execute("INSERT INTO base_items (clinic_id, note) SELECT id, name FROM clinics")
+    before = await runtime.snapshot()
+
+    plan = (await client.get(f"{MODULES}/base/plan", params={"operation": "uninstall"})).json()["data"]
+
+    assert plan["possible"]
+    assert plan["requires_restart"]
+    assert [(step["change"], step["tables"], step["revisions"]) for step in plan["steps"]] == [
+        ("uninstall", {"base_items": 2}, ["base_0001"])
+    ]
+    assert plan["steps"][0]["steps"] == ["backup", "lifecycle", "delete_data", "migrate_down", "finalize"]
+    assert await runtime.snapshot() == before
+    assert luna
+
+
+async def test_a_plan_of_what_cannot_be_done_says_everything_that_stands_against_it(client, runtime, site):
+    await runtime.install("stock")
+    await runtime.sql.execute("UPDATE core_module SET removable = false WHERE name = 'base'")
+
+    plan = (await client.get(f"{MODULES}/base/plan", params={"operation": "uninstall"})).json()["data"]
+
+    assert not plan["possible"]
+    assert [refusal["code"] for refusal in plan["refusals"]] == ["module_needed", "module_not_removable", "module_rows_referenced"]
+
+
+async def test_a_dependency_that_nobody_needs_any_more_is_proposed_and_goes_if_asked(client, runtime, site):
+    site.add("leaf", depends=["twig"]).with_table("leaves")
+    site.add("twig").with_table("twigs")
+    await runtime.boot()
+    await client.post(f"{MODULES}/leaf/install")
+    await runtime.boot()
+
+    proposed = (await client.get(f"{MODULES}/leaf/plan", params={"operation": "uninstall"})).json()["data"]
+    answer = await client.post(f"{MODULES}/leaf/uninstall", json={"with_unneeded": True})
+
+    assert proposed["unneeded"] == ["twig"]
+    assert answer.json()["data"]["modules"] == ["leaf", "twig"]
+    await runtime.boot(removals=True)
+    assert {name: state for name, state in (await runtime.states()).items() if name in {"leaf", "twig"}} == {
+        "leaf": "uninstalled",
+        "twig": "uninstalled",
+    }
+
+
+async def test_what_somebody_chose_is_not_proposed_for_removal(client, runtime, site):
+    site.add("leaf", depends=["base"]).with_table("leaves")
+    await runtime.install("leaf")
+    await client.post(f"{MODULES}/base/install")
+
+    plan = (await client.get(f"{MODULES}/leaf/plan", params={"operation": "uninstall"})).json()["data"]
+
+    assert plan["unneeded"] == []
+
+
+@pytest.fixture
+async def shelf(runtime):
+    """The mounted module is in the books as well."""
+    run_sql(runtime.database.owner_url, NOTE_TABLE)
+    as_owner(runtime.database, lambda connection: apply_policies(connection, ["shelf_notes"]))
+    await runtime.sql.execute(
+        "INSERT INTO core_module (name, version, state, manifest_snapshot, installed_at) VALUES ('shelf', '0.1.0', 'installed', $1, now())",
+        json.dumps({**ShelfModule.manifest, "fulfils": ["xx-law"]}),
+    )
+
+
+async def test_a_module_is_switched_off_and_on_without_a_restart(client, clinic, shelf, runtime):
+    version = clinic.app.state.registry.version
+
+    off = await client.post(f"{MODULES}/shelf/disable", json={"reason": "nobody uses it"})
+
+    assert (off.status_code, off.json()["data"]["requires_restart"]) == (200, False)
+    assert "At once: shelf is switched off." in off.json()["message"]
+    refused = await client.get("/api/v1/shelf/notes")
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (409, "module_disabled")
+    active = (await client.get(f"{MODULES}/-/active")).json()["data"]
+    assert (active["modules"], active["navigation"]) == ([], [])
+    assert not [permission for permission in active["permissions"] if permission.startswith("shelf.")]
+    assert (await runtime.states())["shelf"] == "disabled"
+    assert clinic.app.state.registry.version > version
+
+    await client.post(f"{MODULES}/shelf/enable")
+
+    assert (await client.get("/api/v1/shelf/notes")).status_code == 200
+    assert (await runtime.states())["shelf"] == "installed"
+    requests = (await client.get(f"{MODULES}/-/requests")).json()["data"]
+    assert [(each["operation"], each["modules"], each["reason"]) for each in requests] == [
+        ("enable", ["shelf"], ""),
+        ("disable", ["shelf"], "nobody uses it"),
+    ]
+    assert all(each["user_id"] for each in requests)
+
+
+async def test_a_module_that_others_need_is_not_switched_off(client, runtime):
+    await runtime.install("stock")
+
+    answer = await client.post(f"{MODULES}/base/disable")
+
+    assert (answer.status_code, answer.json()["errors"][0]["dependents"]) == (409, ["stock"])
+    assert (await client.post(f"{MODULES}/stock/disable")).status_code == 200
+    assert (await client.post(f"{MODULES}/base/disable")).status_code == 200
+    on = await client.post(f"{MODULES}/stock/enable")
+    assert on.json()["data"]["modules"] == ["base", "stock"]
+
+
+async def test_what_law_requires_is_not_switched_off(client, runtime, shelf):
+    document = {"modules": [], "compliance": {"obligations": [{"id": "xx-law", "status": "required"}]}, "platform": {}}
+    await runtime.sql.execute(
+        "INSERT INTO core_revision (generation, identity, effect, document) VALUES (1, 'a', 'b', $1)", json.dumps(document)
+    )
+
+    answer = await client.post(f"{MODULES}/shelf/disable")
+
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (409, "module_required_by_law")
+
+
+async def test_a_module_that_is_switched_off_stays_so_over_an_upgrade(client, runtime, site):
+    await client.post(f"{MODULES}/base/disable")
+    site.add("base", version="1.1.0").with_table("base_items", 'sa.Column("note", sa.String(9))')
+
+    assert (await runtime.boot()).ok
+
+    shown = (await client.get(f"{MODULES}/base")).json()["data"]
+    assert (shown["state"], shown["version"]) == ("disabled", "1.1.0")
+
+
+async def test_one_clinics_administrator_does_not_change_what_other_clinics_use(clinic, client, runtime):
+    luna = await clinic.add_clinic("Luna")
+
+    for change in ("stock/install", "base/uninstall", "base/disable", "base/retry", "-/restart"):
+        answer = await client.post(f"{MODULES}/{change}")
+        assert (answer.status_code, answer.json()["errors"][0]["code"]) == (403, "permission_needed_in_every_clinic"), change
+    await runtime.sql.execute("UPDATE users SET is_owner = true WHERE email = 'ana@example.com'")
+    assert (await client.post(f"{MODULES}/base/disable")).status_code == 200
+    await runtime.sql.execute("UPDATE users SET is_owner = false")
+    await clinic.add_member(await runtime.sql.fetchval("SELECT id FROM users WHERE email = 'ana@example.com'"), luna, "admin")
+    assert (await client.post(f"{MODULES}/base/enable", headers={"X-Clinic-Id": str(luna)})).status_code == 200
 
 
 async def test_only_those_who_may_change_modules(clinic):

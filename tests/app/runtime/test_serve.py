@@ -73,6 +73,28 @@ async def test_a_second_start_has_nothing_to_do(runtime):
     assert process.steps == ["check"]
 
 
+async def test_every_process_notices_that_a_module_is_switched_off_and_on_and_none_restarts(runtime):
+    processes = [await runtime.serve(), await runtime.serve()]
+
+    async def all_answer(status):
+        async def they_do():
+            return [(await process.get("/api/v1/agenda/appointments"))[0] for process in processes] == [status, status]
+
+        await until(they_do)
+
+    await runtime.command("modules", "disable", "agenda")
+    await all_answer(409)
+    assert (await processes[0].get("/health/ready"))[0] == 200
+    assert (await processes[0].attestation())["as_asked"]
+    late = await runtime.serve()
+    assert (await late.get("/api/v1/agenda/appointments"))[0] == 409
+    assert (await late.attestation())["healthy"]
+    await runtime.command("modules", "enable", "agenda")
+    await all_answer(401)
+
+    assert not [event for process in processes for event in process.events if event["event"] == "restart_wanted"]
+
+
 async def test_two_runtimes_that_boot_together_process_once_and_both_serve(new_runtime, asked):
     new_runtime.revise(asked(PATIENTS, AGENDA))
 

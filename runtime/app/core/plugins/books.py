@@ -12,6 +12,8 @@ from .models import ModuleRecord, core_module, core_module_operation_log, core_t
 from .states import State, Trigger
 from .topology import ordered
 
+MODULES_CHANNEL: Final = "core_modules"
+"""Notified when a module is switched on or off, so that every process notices at once. Missed, it is seen at the next look."""
 CLEARED: Final[Mapping[str, Any]] = {"attempts": 0, "error_message": None, "error_at": None, "next_attempt_at": None}
 """What a row no longer says once something else was asked of the module."""
 

@@ -120,9 +120,9 @@ class NeededByModules(RemovalRefused):
     status = 409
     code = "module_needed"
 
-    def __init__(self, name: str, dependents: Sequence[str]) -> None:
+    def __init__(self, name: str, dependents: Sequence[str], advice: str = "Uninstall those first.") -> None:
         super().__init__(
-            f"{name} is needed by {', '.join(dependents)}. Uninstall those first.",
+            f"{name} is needed by {', '.join(dependents)}. {advice}",
             module=name,
             dependents=list(dependents),
         )
@@ -157,9 +157,11 @@ class ManagedElsewhere(PluginError):
     status = 409
     code = "managed_by_platform"
 
-    def __init__(self, platform: str | None) -> None:
+    def __init__(
+        self, platform: str | None, what: str = "The modules of this runtime are chosen on the platform", advice: str = "Change them there."
+    ) -> None:
         where = f" at {platform}" if platform else ""
-        super().__init__(f"The modules of this runtime are chosen on the platform{where}. Change them there.", platform=platform)
+        super().__init__(f"{what}{where}. {advice}", platform=platform)
 
 
 class NothingToUpgrade(PluginError):
@@ -178,6 +180,29 @@ class NotInstalled(PluginError):
 
     def __init__(self, name: str, state: str) -> None:
         super().__init__(f"{name} is {state}, so there is nothing to do. `dentalpin modules list` shows the states.", module=name)
+
+
+class NothingToRetry(PluginError):
+    status = 409
+    code = "module_not_failed"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Nothing of {name} failed, so there is nothing to try again.", module=name)
+
+
+class EveryClinicNeeded(PluginError):
+    """Modules and restarts concern every clinic of the tenant."""
+
+    status = 403
+    code = "permission_needed_in_every_clinic"
+
+    def __init__(self, permission: str, lacking: int, clinics: int) -> None:
+        super().__init__(
+            f"This concerns every clinic here, and you have {permission} in {clinics - lacking} of {clinics}. "
+            "Ask the owner, or somebody who administers all of them.",
+            permission=permission,
+            lacking=lacking,
+        )
 
 
 class ModuleDisabled(PluginError):

@@ -1,99 +1,55 @@
-"""`/api/v1/modules`: what is installed here, what is pending, and scheduling of changes on a stand-alone runtime (seeds §5).
+"""`/api/v1/modules`: what is installed here, what is pending, what a change would do, and asking for it (seeds §5).
 
-Reading needs a signed-in person of a clinic; changing needs `admin.modules.write`. Every change answers `requires_restart`.
+Reading needs `admin.modules.read`; changing needs `admin.modules.write` in every clinic, since modules are everybody's. Every change
+answers with its plan and `requires_restart`.
 """
 
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel
+from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import modes
 from app.core.auth.dependencies import ClinicContext, get_clinic_context, require_permission
+from app.core.auth.identity import Identity
 from app.core.schemas import ApiResponse
-from app.database import get_db, set_clinic
+from app.database import current_unit, get_db
 
 from . import books, service
-from .errors import RestartImpossible, StillReferenced
+from .errors import ManagedElsewhere, RestartImpossible
 from .loader import core_version, discover_modules
-from .manifest import NavigationEntry
-from .references import still_referenced
+from .plan import Brings, Change
 from .registry import ModuleRegistry
+from .schemas import (
+    ActiveModuleOut,
+    ActiveOut,
+    BackupOut,
+    ChangeIn,
+    DoctorOut,
+    FindingOut,
+    ModuleOut,
+    OperationOut,
+    PlanOut,
+    RequestOut,
+    RestartIn,
+    RestartOut,
+    RetryOut,
+    ScheduledOut,
+    StatusOut,
+    UninstallIn,
+)
+from .survey import platform_of
+from .who import in_every_clinic
 
 router = APIRouter(prefix="/api/v1/modules", tags=["modules"])
 
 Session = Annotated[AsyncSession, Depends(get_db)]
 Context = Annotated[ClinicContext, Depends(get_clinic_context)]
 MayRead = Annotated[None, Depends(require_permission("admin.modules.read"))]
-MayWrite = Annotated[None, Depends(require_permission("admin.modules.write"))]
+MayChange = Annotated[Identity, Depends(in_every_clinic)]
+Limit = Annotated[int, Query(ge=1, le=500)]
 
 RESTART_HINT = "Restart required: POST /api/v1/modules/-/restart, or `dentalpin modules restart`."
-
-
-class ModuleOut(BaseModel):
-    name: str
-    title: str
-    state: str
-    version: str | None
-    package_version: str | None
-    category: str
-    summary: str
-    depends: list[str]
-    dependents: list[str]
-    removable: bool
-    installable: bool
-    present: bool
-    error: str | None
-
-    @classmethod
-    def of(cls, view: service.ModuleView) -> "ModuleOut":
-        return cls.model_validate({field: getattr(view, field) for field in cls.model_fields})
-
-
-class ActiveModuleOut(BaseModel):
-    name: str
-    version: str
-    category: str
-    navigation: list[NavigationEntry]
-
-
-class ActiveOut(BaseModel):
-    modules: list[ActiveModuleOut]
-    navigation: list[NavigationEntry]
-    """All entries this person may open, merged and ordered."""
-    permissions: list[str]
-    mode: modes.Mode
-    banner: str | None
-    """What to tell everybody on every page, None in normal mode."""
-
-
-class StatusOut(BaseModel):
-    pending: list[ModuleOut]
-    errored: list[ModuleOut]
-    requires_restart: bool
-
-
-class OperationOut(BaseModel):
-    id: int
-    module: str
-    operation: str
-    step: str
-    status: str
-    attempt: int
-    created_at: datetime
-    details: dict[str, Any]
-
-
-class ScheduledOut(BaseModel):
-    operation: str
-    modules: list[str]
-    requires_restart: bool
-
-
-class RestartOut(BaseModel):
-    restarting: bool
 
 
 @router.get("", summary="Every module known here")
@@ -101,7 +57,7 @@ async def list_modules(_: MayRead, db: Session) -> ApiResponse[list[ModuleOut]]:
     return ApiResponse(data=[ModuleOut.of(view) for view in await service.overview(db, discover_modules())])
 
 
-@router.get("/-/active", summary="What is mounted, with the navigation this person may use")
+@router.get("/-/active", summary="What is in use, with the navigation this person may open")
 async def active(context: Context, request: Request) -> ApiResponse[ActiveOut]:
     registry: ModuleRegistry = request.app.state.registry
     allowed = registry.navigation(context.permissions)
@@ -133,14 +89,37 @@ async def status(_: MayRead, db: Session) -> ApiResponse[StatusOut]:
     return ApiResponse(data=StatusOut(pending=pending, errored=errored, requires_restart=bool(pending)))
 
 
+@router.get("/-/doctor", summary="What is wrong with the modules of this runtime")
+async def doctor(_: MayRead, db: Session) -> ApiResponse[DoctorOut]:
+    from .doctor import examine
+
+    findings = await examine(await db.connection(), discover_modules(), core_version=core_version())
+    shown = [FindingOut(code=each.code, severity=each.severity, module=each.module, message=each.message) for each in findings]
+    return ApiResponse(data=DoctorOut(ok=not any(each.severity == "error" for each in shown), findings=shown))
+
+
+@router.get("/-/requests", summary="Who asked for which change")
+async def get_requests(_: MayRead, db: Session, limit: Limit = 50) -> ApiResponse[list[RequestOut]]:
+    return ApiResponse(data=[RequestOut.model_validate(row) for row in await service.requests(db, limit=limit)])
+
+
 @router.post("/-/restart", status_code=202, summary="Have this process replaced, so that pending changes happen")
-async def restart(_: MayWrite) -> ApiResponse[RestartOut]:
+async def restart(identity: MayChange, db: Session, request: Request, given: RestartIn | None = None) -> ApiResponse[RestartOut]:
     from app.core.runtime import process
 
+    settings = request.app.state.settings
     serving = process.current()
+    if settings.managed and settings.status_fd is None:
+        # Nobody on this machine would start another: the platform replaces the process where it runs.
+        raise ManagedElsewhere((await platform_of(db))[1], "Processes of this runtime are replaced by the platform", "Restart it there.")
     if serving is None:
         raise RestartImpossible
-    serving.request_restart("a restart was asked for")
+    asker = _asker(identity, given)
+    await service.note_request(db, "restart", (), asker)
+    reason = f"a restart was asked for by {asker.user_id}" + (f": {asker.reason}" if asker.reason else "")
+    unit = current_unit()
+    assert unit is not None
+    unit.after_commit(lambda: serving.request_restart(reason))
     return ApiResponse(data=RestartOut(restarting=True), message="The runtime is being restarted.")
 
 
@@ -150,48 +129,100 @@ async def get_module(name: str, _: MayRead, db: Session) -> ApiResponse[ModuleOu
 
 
 @router.get("/{name}/operations", summary="The newest entries of the module's trail")
-async def get_operations(name: str, _: MayRead, db: Session, limit: int = 50) -> ApiResponse[list[OperationOut]]:
+async def get_operations(name: str, _: MayRead, db: Session, limit: Limit = 50) -> ApiResponse[list[OperationOut]]:
     await service.find(db, discover_modules(), name)
-    rows = await books.operations(db, name, limit=max(1, min(limit, 500)))
+    rows = await books.operations(db, name, limit=limit)
     return ApiResponse(data=[OperationOut.model_validate({**row, "module": row["module_name"]}) for row in rows])
 
 
-@router.post("/{name}/install", status_code=202)
-async def install(name: str, _: MayWrite, db: Session, request: Request) -> ApiResponse[ScheduledOut]:
-    await _refuse_if_managed(db, request)
-    return _answer(await service.install(db, discover_modules(), name, core_version=core_version()))
+@router.get("/{name}/backups", summary="What `dentalpin modules restore` can bring back")
+async def get_backups(name: str, _: MayRead, db: Session, request: Request) -> ApiResponse[list[BackupOut]]:
+    from .backup import list_backups
+
+    await service.find(db, discover_modules(), name)
+    return ApiResponse(
+        data=[BackupOut.model_validate(backup.summary()) for backup in list_backups(request.app.state.settings.storage, name)]
+    )
 
 
-@router.post("/{name}/upgrade", status_code=202)
-async def upgrade(name: str, _: MayWrite, db: Session, request: Request) -> ApiResponse[ScheduledOut]:
-    await _refuse_if_managed(db, request)
-    return _answer(await service.upgrade(db, discover_modules(), name))
+@router.get("/{name}/plan", summary="What a change would do: steps, the whole chain, rows to go, what stands against it")
+async def get_plan(
+    name: str, _: MayRead, db: Session, request: Request, operation: Change, with_unneeded: bool = False
+) -> ApiResponse[PlanOut]:
+    plan = await service.preview(db, _around(request), operation, name, with_unneeded=with_unneeded)
+    return ApiResponse(data=PlanOut.of(plan), message=plan.message)
 
 
-@router.post("/{name}/uninstall", status_code=202)
-async def uninstall(name: str, _: MayWrite, db: Session, context: Context, request: Request) -> ApiResponse[ScheduledOut]:
-    await _refuse_if_managed(db, request)
-    scheduled = await service.uninstall(db, discover_modules(), name)
-    await _refuse_while_another_clinic_uses_it(db, name, context)
-    return _answer(scheduled)
+@router.post("/{name}/install", status_code=202, summary="Install it and all it needs, at the next restart")
+async def install(
+    name: str, identity: MayChange, db: Session, request: Request, given: ChangeIn | None = None
+) -> ApiResponse[ScheduledOut]:
+    return await _ask(request, db, Change.INSTALL, name, identity, given)
 
 
-async def _refuse_if_managed(db: AsyncSession, request: Request) -> None:
-    await service.refuse_if_managed(db, managed=request.app.state.settings.managed)
+@router.post("/{name}/upgrade", status_code=202, summary="Upgrade it to the version of its package, at the next restart")
+async def upgrade(
+    name: str, identity: MayChange, db: Session, request: Request, given: ChangeIn | None = None
+) -> ApiResponse[ScheduledOut]:
+    return await _ask(request, db, Change.UPGRADE, name, identity, given)
 
 
-async def _refuse_while_another_clinic_uses_it(db: AsyncSession, name: str, context: ClinicContext) -> None:
-    """A request sees one clinic's rows at a time, so each clinic is looked at by itself; the processor looks again at all."""
-    owners = await books.table_owners(db)
-    found: dict[str, None] = {}
-    for clinic in await service.clinics(db):
-        await set_clinic(db, clinic)
-        found.update(dict.fromkeys(await still_referenced(db, name, owners)))
-    await set_clinic(db, context.clinic_id)
-    if found:
-        raise StillReferenced(name, list(found))
+@router.post("/{name}/uninstall", status_code=202, summary="Remove it with its rows, which are backed up, at the next restart")
+async def uninstall(
+    name: str, identity: MayChange, db: Session, request: Request, given: UninstallIn | None = None
+) -> ApiResponse[ScheduledOut]:
+    return await _ask(request, db, Change.UNINSTALL, name, identity, given, with_unneeded=given is not None and given.with_unneeded)
 
 
-def _answer(scheduled: service.Scheduled) -> ApiResponse[ScheduledOut]:
-    data = ScheduledOut(operation=scheduled.operation, modules=list(scheduled.modules), requires_restart=scheduled.requires_restart)
-    return ApiResponse(data=data, message=RESTART_HINT if scheduled.requires_restart else "Nothing has to be restarted.")
+@router.post("/{name}/enable", summary="Switch it on at once, with all it needs")
+async def enable(name: str, identity: MayChange, db: Session, request: Request, given: ChangeIn | None = None) -> ApiResponse[ScheduledOut]:
+    return await _ask(request, db, Change.ENABLE, name, identity, given)
+
+
+@router.post("/{name}/disable", summary="Switch it off at once; its data is kept and its events wait")
+async def disable(
+    name: str, identity: MayChange, db: Session, request: Request, given: ChangeIn | None = None
+) -> ApiResponse[ScheduledOut]:
+    return await _ask(request, db, Change.DISABLE, name, identity, given)
+
+
+@router.post("/{name}/retry", status_code=202, summary="Try again what failed, at the next restart")
+async def retry(name: str, identity: MayChange, db: Session, given: ChangeIn | None = None) -> ApiResponse[RetryOut]:
+    names = await service.retry(db, _asker(identity, given), name)
+    return ApiResponse(data=RetryOut(modules=list(names), requires_restart=True), message=RESTART_HINT)
+
+
+def _around(request: Request) -> service.Surroundings:
+    """A serving process looks into mounted modules only: the package of another is not imported for a question."""
+    registry: ModuleRegistry = request.app.state.registry
+
+    def describe(name: str) -> Brings:
+        mounted = registry.get(name)
+        return service.brings_of(mounted) if mounted is not None else Brings()
+
+    return service.Surroundings(discover_modules(), core_version(), describe, managed=request.app.state.settings.managed)
+
+
+def _asker(identity: Identity, given: ChangeIn | RestartIn | None) -> service.Asker:
+    return service.Asker("api", identity.user.id, given.reason if given is not None else "")
+
+
+async def _ask(
+    request: Request,
+    db: AsyncSession,
+    change: Change,
+    name: str,
+    identity: Identity,
+    given: ChangeIn | None,
+    *,
+    with_unneeded: bool = False,
+) -> ApiResponse[ScheduledOut]:
+    scheduled = await service.ask(db, _around(request), change, name, asker=_asker(identity, given), with_unneeded=with_unneeded)
+    registry: ModuleRegistry = request.app.state.registry
+    off = await service.switched_off(db)
+    unit = current_unit()
+    assert unit is not None
+    # Other processes are notified; this one need not wait for its own notice.
+    unit.after_commit(lambda: registry.set_disabled(off))
+    hint = RESTART_HINT if scheduled.requires_restart else "Nothing has to be restarted."
+    return ApiResponse(data=ScheduledOut.of(scheduled), message=f"{scheduled.plan.message} {hint}")

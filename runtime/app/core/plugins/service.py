@@ -1,46 +1,78 @@
-"""What people ask of a stand-alone runtime: schedule an install, an upgrade or a removal. The processor does it at the next start.
+"""What people ask of a runtime: a plan, a change of modules, another try. The processor does what was scheduled at the next start.
 
-Knows no HTTP and commits nothing. On a managed runtime the platform decides, and every request here is refused with its address.
+Knows no HTTP and commits nothing. On a managed runtime the platform decides what is installed, and requests to change that are refused
+with its address; switching on and off stays with the clinic.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
+from dentalpin_kit.locks import SCHEDULING
+
 from . import books
-from .errors import (
-    ManagedElsewhere,
-    NeededByModules,
-    NothingToUpgrade,
-    NotInstalled,
-    NotKnownYet,
-    NotRemovable,
-    StillReferenced,
-    UnknownModule,
-)
+from .errors import NothingToRetry, PluginError, UnknownModule
 from .loader import Discovery
-from .manifest import version_key
-from .models import ModuleRecord, core_module
+from .models import ModuleRecord, core_module, core_module_request
 from .pending import Packages
-from .references import still_referenced
+from .plan import Brings, Change, Plan, Step, make_plan
+from .registry import MountedModule
 from .states import HAS_SCHEMA, PENDING, STAYS, State, Trigger
-from .topology import closure, dependents, in_order
+from .survey import survey
+from .topology import dependents
 
 Executor = AsyncConnection | AsyncSession
-_PLATFORM = sa.text("SELECT document #>> '{platform,url}' FROM core_revision ORDER BY generation DESC LIMIT 1")
+
+REASON_LENGTH: Final = 500
+_LOCK: Final = sa.text("SELECT pg_advisory_xact_lock(:classid, :objid)")
+_NOTIFY: Final = sa.text("SELECT pg_notify(:channel, '')")
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks, where, and why: kept with the request."""
+
+    via: str
+    """`api` or `cli`."""
+    user_id: UUID | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Scheduled:
-    """What was scheduled, in the order it will happen. It happens at the next start."""
+    """What was done or scheduled."""
 
-    operation: str
-    modules: tuple[str, ...]
-    requires_restart: bool = True
+    plan: Plan
+
+    @property
+    def operation(self) -> str:
+        return self.plan.change
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """In the order in which it happens."""
+        return tuple(step.module for step in self.plan.steps)
+
+    @property
+    def requires_restart(self) -> bool:
+        return self.plan.requires_restart
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a plan depends on besides the database."""
+
+    discovery: Discovery
+    core_version: str
+    describe: Callable[[str], Brings]
+    managed: bool = False
+    bypasses_isolation: bool = False
+    """The executor is the owner's, who sees the rows of all clinics at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +94,14 @@ class ModuleView:
     """Whether its package is installed here."""
     error: str | None
     attempts: int
+    chosen: bool
+    """Somebody asked for it; otherwise it came because another module needs it."""
+    next_attempt_at: datetime | None
+    """Not tried again before this, after an attempt that failed."""
 
     @property
     def pending(self) -> bool:
         return self.state in PENDING
-
-
-async def refuse_if_managed(executor: Executor, *, managed: bool) -> None:
-    """Raise ManagedElsewhere, with the platform's address, if a platform decides what runs here."""
-    platform = (await executor.execute(_PLATFORM)).scalar_one_or_none()
-    if managed or platform is not None:
-        raise ManagedElsewhere(platform)
 
 
 async def overview(executor: Executor, discovery: Discovery) -> list[ModuleView]:
@@ -101,6 +130,8 @@ def _view(packages: Packages, name: str, needs: Mapping[str, Sequence[str]]) -> 
         present=present,
         error=(record.error_message if record else None) or (str(problem) if problem else None),
         attempts=record.attempts if record else 0,
+        chosen=bool(record and record.chosen and record.state is not State.UNINSTALLED),
+        next_attempt_at=record.next_attempt_at if record else None,
     )
 
 
@@ -112,107 +143,116 @@ async def find(executor: Executor, discovery: Discovery, name: str) -> ModuleVie
     return views[name]
 
 
-async def install(executor: Executor, discovery: Discovery, name: str, *, core_version: str) -> Scheduled:
-    """Schedule the module and all it needs, dependencies first. Asking again counts its attempts anew.
-
-    Raises UnknownModule, NotInstallable, DependencyMissing, DependencyCycle, ManifestInvalid, NotKnownYet.
-    """
-    packages = await _packages(executor, discovery, name)
-    chain = in_order({name, *closure([name], packages.depends)}, packages.depends)
-    obstacle = packages.obstacle(name, core_version)
-    if obstacle is not None:
-        raise obstacle
-    for need in chain:
-        record = packages.records.get(need)
-        if record is None or record.state not in HAS_SCHEMA:
-            obstacle = packages.obstacle(need, core_version)
-            if obstacle is not None:
-                raise obstacle
-            if record is None:
-                raise NotKnownYet(need)
-    scheduled = [need for need in chain if await _schedule_install(executor, packages.records[need])]
-    return Scheduled("install", tuple(scheduled), requires_restart=bool(scheduled))
-
-
-async def _schedule_install(executor: Executor, record: ModuleRecord) -> bool:
-    cleared: dict[str, Any] = {"attempts": 0, "error_message": None, "error_at": None}
-    match record.state:
-        case State.UNINSTALLED:
-            await books.move(executor, record, Trigger.INSTALL, **cleared)
-        case State.TO_REMOVE:
-            await books.move(executor, record, Trigger.WITHDRAW, **cleared)
-        case State.TO_INSTALL | State.TO_UPGRADE:
-            await executor.execute(sa.update(core_module).where(core_module.c.name == record.name).values(**cleared))
-        case _:
-            return False
-    return True
-
-
-async def upgrade(executor: Executor, discovery: Discovery, name: str) -> Scheduled:
-    """Schedule an upgrade to the package's version. Raises UnknownModule, NotInstalled, NothingToUpgrade, ManifestInvalid."""
-    packages = await _packages(executor, discovery, name)
-    record = packages.records.get(name)
-    if record is None or record.state not in {State.INSTALLED, State.TO_UPGRADE}:
-        raise NotInstalled(name, record.state if record else State.UNINSTALLED)
-    if name in packages.errors:
-        raise packages.errors[name]
-    found = discovery.get(name)
-    if found is None or not (packages.is_new(found) and version_key(packages.manifests[name].version) >= version_key(record.version)):
-        raise NothingToUpgrade(name, record.version)
-    cleared: dict[str, Any] = {"attempts": 0, "error_message": None, "error_at": None}
-    if record.state is State.INSTALLED:
-        await books.move(executor, record, Trigger.UPGRADE, **cleared)
-    else:
-        await executor.execute(sa.update(core_module).where(core_module.c.name == name).values(**cleared))
-    return Scheduled("upgrade", (name,))
-
-
-async def uninstall(executor: Executor, discovery: Discovery, name: str) -> Scheduled:
-    """Schedule the removal. Everything that would stop it is checked now, and again before it begins.
-
-    Raises UnknownModule, NotInstalled, NotRemovable, NeededByModules, StillReferenced.
-    """
-    packages = await _packages(executor, discovery, name)
-    record = packages.records.get(name)
-    if record is None or record.state is State.UNINSTALLED:
-        raise NotInstalled(name, State.UNINSTALLED)
-    if record.state is State.TO_REMOVE:
-        return Scheduled("uninstall", (name,))
-    cleared: dict[str, Any] = {"attempts": 0, "error_message": None, "error_at": None}
-    standing = {other: row.depends for other, row in packages.records.items() if row.state in STAYS and other != name}
-    needed_by = sorted(dependents([name], standing))
-    if needed_by:
-        raise NeededByModules(name, needed_by)
-    if record.state is State.TO_INSTALL and record.attempts == 0:
-        await books.move(executor, record, Trigger.WITHDRAW, **cleared)
-        return Scheduled("uninstall", (name,), requires_restart=False)
-    if not record.removable and record.installed_at is not None:
-        raise NotRemovable(name)
-    references = await still_referenced(executor, name, await books.table_owners(executor))
-    if references:
-        raise StillReferenced(name, references)
-    await books.move(executor, record, Trigger.UNINSTALL, **cleared)
-    return Scheduled("uninstall", (name,))
-
-
-async def clinics(executor: Executor) -> list[UUID]:
-    """Every clinic of this runtime."""
-    return list((await executor.execute(sa.text("SELECT id FROM clinics ORDER BY created_at, id"))).scalars())
-
-
-async def retry(executor: Executor) -> tuple[str, ...]:
-    """Count the attempts of every pending module anew; the modules concerned."""
-    column = core_module.c
-    rows = await executor.execute(
-        sa.update(core_module).where(column.state.in_(PENDING), column.attempts > 0).values(attempts=0).returning(column.name)
+def brings_of(module: MountedModule) -> Brings:
+    """What a module adds to a process. Raises what the module's own code raises."""
+    return Brings(
+        permissions=tuple(sorted(module.permissions)),
+        jobs=tuple(str(job.id) for job in module.module.get_scheduled_jobs()),
+        tools=tuple(str(tool.name) for tool in module.module.get_tools()),
     )
-    return tuple(sorted(rows.scalars()))
 
 
-async def _packages(executor: Executor, discovery: Discovery, name: str) -> Packages:
-    packages = Packages(discovery, await books.read_records(executor))
-    if name in packages.errors and name not in packages.records:
-        raise packages.errors[name]
-    if name not in packages.manifests and name not in packages.records:
-        raise UnknownModule(name, packages.manifests)
-    return packages
+def from_packages(discovery: Discovery) -> Callable[[str], Brings]:
+    """Look into packages for what a module brings; one that cannot be imported says nothing."""
+
+    def describe(name: str) -> Brings:
+        found = discovery.get(name)
+        try:
+            return brings_of(MountedModule(found.module, found.manifest)) if found is not None else Brings()
+        except PluginError:
+            return Brings()
+
+    return describe
+
+
+async def preview(executor: Executor, around: Surroundings, change: Change, name: str, *, with_unneeded: bool = False) -> Plan:
+    """What the change would do, and what stands against it; nothing is written. Raises UnknownModule."""
+    facts = await survey(
+        executor,
+        around.discovery,
+        change,
+        name,
+        core_version=around.core_version,
+        describe=around.describe,
+        managed=around.managed,
+        with_unneeded=with_unneeded,
+        bypasses_isolation=around.bypasses_isolation,
+    )
+    return make_plan(facts, change, name, with_unneeded=with_unneeded)
+
+
+async def ask(
+    executor: Executor, around: Surroundings, change: Change, name: str, *, asker: Asker, with_unneeded: bool = False
+) -> Scheduled:
+    """Do or schedule the change as planned. Asking again counts the attempts of what is pending anew.
+
+    Raises UnknownModule and the first thing that stands against it; then nothing is written.
+    """
+    # Two people at once would each plan without what the other is about to write.
+    await executor.execute(_LOCK, SCHEDULING._asdict())
+    plan = await preview(executor, around, change, name, with_unneeded=with_unneeded)
+    if plan.refusals:
+        raise plan.refusals[0]
+    records = await books.read_records(executor)
+    for step in plan.steps:
+        await _write(executor, records[step.module], step, chosen=step.module == name)
+    if change is Change.INSTALL:
+        await executor.execute(sa.update(core_module).where(core_module.c.name == name).values(chosen=True))
+    if any(step.change in {Change.ENABLE, Change.DISABLE} for step in plan.steps):
+        await executor.execute(_NOTIFY, {"channel": books.MODULES_CHANNEL})
+    scheduled = Scheduled(plan)
+    if plan.steps:
+        await note_request(executor, change, scheduled.modules, asker)
+    return scheduled
+
+
+async def _write(executor: Executor, record: ModuleRecord, step: Step, *, chosen: bool) -> None:
+    if step.trigger is None:
+        await executor.execute(sa.update(core_module).where(core_module.c.name == record.name).values(**books.CLEARED))
+        return
+    values: dict[str, Any] = dict(books.CLEARED)
+    match step.trigger:
+        case Trigger.TOGGLE:
+            values = {"disabled_at": sa.func.now() if step.change is Change.DISABLE else None}
+        case Trigger.INSTALL:
+            values["chosen"] = chosen
+    await books.move(executor, record, step.trigger, **values)
+
+
+async def switched_off(executor: Executor) -> frozenset[str]:
+    """The modules that are switched off, as of this transaction."""
+    rows = await executor.execute(sa.select(core_module.c.name).where(core_module.c.disabled_at.is_not(None)))
+    return frozenset(rows.scalars())
+
+
+async def retry(executor: Executor, asker: Asker, name: str | None = None) -> tuple[str, ...]:
+    """Have what failed tried again at the next start, however often it failed; the modules concerned.
+
+    Raises UnknownModule, NothingToRetry for a module of which nothing is pending.
+    """
+    column = core_module.c
+    concerned = [column.state.in_(PENDING), column.attempts > 0]
+    if name is not None:
+        record = (await books.read_records(executor)).get(name)
+        if record is None:
+            raise UnknownModule(name, await books.read_records(executor))
+        if record.state not in PENDING or record.attempts == 0:
+            raise NothingToRetry(name)
+        concerned.append(column.name == name)
+    rows = await executor.execute(sa.update(core_module).where(*concerned).values(attempts=0, next_attempt_at=None).returning(column.name))
+    names = tuple(sorted(rows.scalars()))
+    if names:
+        await note_request(executor, "retry", names, asker)
+    return names
+
+
+async def note_request(executor: Executor, operation: str, modules: Sequence[str], asker: Asker) -> None:
+    """Keep who asked for what. The processor's own trail says what came of it."""
+    values = {"operation": operation, "modules": list(modules), "user_id": asker.user_id, "via": asker.via}
+    await executor.execute(sa.insert(core_module_request).values(**values, reason=asker.reason[:REASON_LENGTH]))
+
+
+async def requests(executor: Executor, *, limit: int = 50) -> list[Mapping[str, Any]]:
+    """The newest requests, newest first."""
+    query = sa.select(core_module_request).order_by(core_module_request.c.id.desc()).limit(limit)
+    return [dict(row._mapping) for row in await executor.execute(query)]

@@ -21,6 +21,7 @@ from app import database
 from app.config import Settings
 from app.core import modes
 from app.core.isolation import refuse_bypass
+from app.core.plugins.books import MODULES_CHANNEL
 from app.core.plugins.registry import ModuleRegistry, module_registry
 from app.core.runtime import process
 from app.core.runtime.child import wait_for_child
@@ -40,8 +41,6 @@ logger = logging.getLogger(__name__)
 
 RESTART_CHANNEL: Final = "core_restart"
 """`dentalpin modules restart` notifies here; it runs as owner in a process of its own."""
-MODULES_CHANNEL: Final = "core_modules"
-"""Notified when a module is switched on or off, so that every process notices at once. Missed, it is seen at the next look."""
 _SETTLED: Final = text("SELECT value FROM core_setting WHERE key = :key")
 EXIT_RESTART: Final = 75
 """EX_TEMPFAIL: tells the supervisor of a stand-alone process to start it again."""

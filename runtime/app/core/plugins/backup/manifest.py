@@ -137,6 +137,12 @@ def list_backups(storage: Path, module: str) -> list[Backup]:
     return sorted(found, key=lambda backup: (backup.manifest.created_at, backup.id), reverse=True)
 
 
+def modules_with_backups(storage: Path) -> list[str]:
+    """The modules of which there are backups, damaged ones included."""
+    names = {name["module"] for path in (storage / "backups").glob("*.json") if (name := _NAME.match(path.name)) is not None}
+    return sorted(names)
+
+
 def find_backup(storage: Path, module: str, file: str | None = None) -> Backup:
     """The latest backup, or the one named: an id, the name of either file, or a path to it.
 

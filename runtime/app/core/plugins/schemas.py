@@ -1,0 +1,210 @@
+"""Bodies and answers of `/api/v1/modules`."""
+
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from app.core import modes
+
+from . import service
+from .manifest import NavigationEntry
+from .plan import Plan, Step
+
+
+class ModuleOut(BaseModel):
+    name: str
+    title: str
+    state: str
+    version: str | None
+    package_version: str | None
+    category: str
+    summary: str
+    depends: list[str]
+    dependents: list[str]
+    removable: bool
+    installable: bool
+    present: bool
+    error: str | None
+    attempts: int
+    next_attempt_at: datetime | None
+    chosen: bool
+
+    @classmethod
+    def of(cls, view: service.ModuleView) -> Self:
+        return cls.model_validate({field: getattr(view, field) for field in cls.model_fields})
+
+
+class ActiveModuleOut(BaseModel):
+    name: str
+    version: str
+    category: str
+    navigation: list[NavigationEntry]
+
+
+class ActiveOut(BaseModel):
+    modules: list[ActiveModuleOut]
+    navigation: list[NavigationEntry]
+    """All entries this person may open, merged and ordered."""
+    permissions: list[str]
+    mode: modes.Mode
+    banner: str | None
+    """What to tell everybody on every page, None in normal mode."""
+
+
+class StatusOut(BaseModel):
+    pending: list[ModuleOut]
+    errored: list[ModuleOut]
+    requires_restart: bool
+
+
+class FindingOut(BaseModel):
+    code: str
+    severity: str
+    module: str
+    message: str
+
+
+class DoctorOut(BaseModel):
+    ok: bool
+    """No errors; there may be warnings."""
+    findings: list[FindingOut]
+
+
+class OperationOut(BaseModel):
+    id: int
+    module: str
+    operation: str
+    step: str
+    status: str
+    attempt: int
+    created_at: datetime
+    details: dict[str, Any]
+
+
+class RequestOut(BaseModel):
+    """Who asked for what; the operations say what came of it."""
+
+    id: int
+    operation: str
+    modules: list[str]
+    user_id: UUID | None
+    via: str
+    reason: str
+    created_at: datetime
+
+
+class ChangeIn(BaseModel):
+    """What may be said about a change."""
+
+    reason: str = Field("", max_length=service.REASON_LENGTH)
+
+
+class UninstallIn(ChangeIn):
+    with_unneeded: bool = False
+    """Remove the dependencies too that nobody needs any more."""
+
+
+class RestartIn(BaseModel):
+    reason: str = Field("", max_length=service.REASON_LENGTH)
+
+
+class StepOut(BaseModel):
+    """What happens to one module."""
+
+    module: str
+    change: str
+    reason: str
+    at_restart: bool
+    from_version: str | None
+    to_version: str | None
+    steps: list[str]
+    revisions: list[str]
+    tables: dict[str, int]
+    """Rows that go, by table."""
+    deliveries: int
+    permissions: list[str]
+    """They come or go with the module, like jobs and tools."""
+    jobs: list[str]
+    tools: list[str]
+
+    @classmethod
+    def of(cls, step: Step) -> Self:
+        return cls(
+            module=step.module,
+            change=step.change,
+            reason=step.reason,
+            at_restart=step.at_restart,
+            from_version=step.from_version,
+            to_version=step.to_version,
+            steps=list(step.steps),
+            revisions=list(step.revisions),
+            tables=dict(step.tables),
+            deliveries=step.deliveries,
+            permissions=list(step.brings.permissions),
+            jobs=list(step.brings.jobs),
+            tools=list(step.brings.tools),
+        )
+
+
+class RefusalOut(BaseModel):
+    code: str
+    message: str
+
+
+class PlanOut(BaseModel):
+    operation: str
+    module: str
+    possible: bool
+    requires_restart: bool
+    message: str
+    steps: list[StepOut]
+    refusals: list[RefusalOut]
+    unneeded: list[str]
+
+    @classmethod
+    def of(cls, plan: Plan) -> Self:
+        return cls(
+            operation=plan.change,
+            module=plan.module,
+            possible=not plan.refusals,
+            requires_restart=plan.requires_restart,
+            message=plan.message,
+            steps=[StepOut.of(step) for step in plan.steps],
+            refusals=[RefusalOut(code=error.code, message=error.message) for error in plan.refusals],
+            unneeded=list(plan.unneeded),
+        )
+
+
+class ScheduledOut(BaseModel):
+    operation: str
+    modules: list[str]
+    requires_restart: bool
+    plan: PlanOut
+
+    @classmethod
+    def of(cls, scheduled: service.Scheduled) -> Self:
+        return cls(
+            operation=scheduled.operation,
+            modules=list(scheduled.modules),
+            requires_restart=scheduled.requires_restart,
+            plan=PlanOut.of(scheduled.plan),
+        )
+
+
+class RetryOut(BaseModel):
+    modules: list[str]
+    requires_restart: bool
+
+
+class BackupOut(BaseModel):
+    id: str
+    version: str
+    created_at: datetime
+    rows: int
+    tables: dict[str, int]
+
+
+class RestartOut(BaseModel):
+    restarting: bool
