@@ -23,6 +23,7 @@ from app.core.plugins.errors import PluginError
 from app.core.plugins.loader import Discovery, discover_modules
 from app.core.plugins.processor import Processor
 from app.core.plugins.report import Outcome, ProcessorReport
+from app.core.plugins.retrying import Limits
 from app.core.runtime import first_clinic
 from app.core.runtime.adoption import adopt
 from app.core.runtime.connection import connect
@@ -82,6 +83,7 @@ async def prepare(environment: Environment, status: StatusChannel) -> Prepared:
         discovery=discovery,
         generation=revision.generation if revision is not None else None,
         bindir=settings.pg_bindir,
+        limits=Limits.of(settings),
     )
     # Waited for here, since it may be starting up itself; the engine below does not wait.
     await (await connect(environment.owner_database_url)).close()

@@ -11,6 +11,7 @@ from app.core.plugins.backup import Backup, list_backups
 from app.core.plugins.backup.pruning import Retention, prune
 from app.core.plugins.processor import Processor
 from app.core.plugins.restoring import RestoreAnswer
+from app.core.plugins.retrying import Limits
 from app.core.runtime.revision import RevisionDocument
 from app.core.runtime.settings import read_settings
 
@@ -75,6 +76,10 @@ def _show(backups: list[Backup], as_json: bool) -> None:
 async def _restore(settings: Settings, name: str, backup: str | None, replace: bool) -> RestoreAnswer:
     revision = RevisionDocument.read(settings.revision_file) if settings.revision_file is not None else None
     processor = Processor(
-        owner_url(settings), settings.storage, generation=revision.generation if revision else None, bindir=settings.pg_bindir
+        owner_url(settings),
+        settings.storage,
+        generation=revision.generation if revision else None,
+        bindir=settings.pg_bindir,
+        limits=Limits.of(settings),
     )
     return await restoring.restore(processor, name, file=backup, replace=replace, managed=settings.managed)

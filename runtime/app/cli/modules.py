@@ -9,6 +9,7 @@ import typer
 from app.cli import authors
 from app.config import Settings
 from app.core.plugins import books, service
+from app.core.plugins.backup.pruning import Retention, prune
 from app.core.plugins.doctor import examine
 from app.core.plugins.errors import ManagedElsewhere
 from app.core.plugins.loader import core_version, discover_modules
@@ -16,6 +17,7 @@ from app.core.plugins.manifest_validator import Severity
 from app.core.plugins.plan import Change, Plan
 from app.core.plugins.processor import Processor
 from app.core.plugins.report import ProcessorReport
+from app.core.plugins.retrying import Limits
 from app.core.plugins.schemas import PlanOut
 from app.core.plugins.survey import platform_of
 from app.core.runtime.revision import RevisionDocument
@@ -279,13 +281,21 @@ async def _process(*, removals: bool, wait: bool, retry: bool) -> ProcessorRepor
         async with owner_connection() as connection:
             await service.retry(connection, service.Asker("cli"))
             await connection.commit()
-    processor = processor_of(settings)
-    return await (processor.remove_pending(wait=wait) if removals else processor.run(removals=True))
+    processor = _processor(settings)
+    report = await (processor.remove_pending(wait=wait) if removals else processor.run(removals=True))
+    prune(settings.storage, Retention(settings.backup_keep, settings.backup_days))
+    return report
 
 
-def processor_of(settings: Settings) -> Processor:
+def _processor(settings: Settings) -> Processor:
     revision = RevisionDocument.read(settings.revision_file) if settings.revision_file is not None else None
-    return Processor(owner_url(settings), settings.storage, generation=revision.generation if revision else None, bindir=settings.pg_bindir)
+    return Processor(
+        owner_url(settings),
+        settings.storage,
+        generation=revision.generation if revision else None,
+        bindir=settings.pg_bindir,
+        limits=Limits.of(settings),
+    )
 
 
 async def _ask_for_restart(reason: str) -> bool:

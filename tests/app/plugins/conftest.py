@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from app.core.plugins.processor import Processor
 from app.core.plugins.registry import ModuleRegistry
 from app.core.plugins.report import ProcessorReport
+from app.core.plugins.retrying import Limits
 from app.migrations.locations import CORE_VERSIONS
 from tests.support.packages import Site, site
 from tests.support.postgres import Postgres, TenantDatabase, database_from, in_fresh_loop, make_template
@@ -31,6 +32,7 @@ class Runtime:
     storage: Path
     sql: asyncpg.Connection
     generation: int | None = None
+    limits: Limits = field(default_factory=Limits)
 
     def processor(self) -> Processor:
         return Processor(
@@ -40,6 +42,7 @@ class Runtime:
             registry=ModuleRegistry(),
             generation=self.generation,
             bindir=self.database.bindir,
+            limits=self.limits,
         )
 
     async def boot(self, *, removals: bool = False) -> ProcessorReport:
@@ -47,7 +50,9 @@ class Runtime:
 
     async def ask(self, name: str, state: str = "to_install") -> None:
         """What the CLI or a revision writes."""
-        changed = await self.sql.execute("UPDATE core_module SET state = $2, attempts = 0 WHERE name = $1", name, state)
+        changed = await self.sql.execute(
+            "UPDATE core_module SET state = $2, attempts = 0, next_attempt_at = NULL WHERE name = $1", name, state
+        )
         assert changed == "UPDATE 1", f"{name} is not in the books"
 
     async def install(self, *names: str) -> ProcessorReport:

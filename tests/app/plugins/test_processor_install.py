@@ -1,5 +1,8 @@
 """Installing: one transaction per module, in the order of the dependencies, errors where they belong."""
 
+import pytest
+
+from app.core.plugins.retrying import Limits
 from tests.support.packages import drop, table
 
 STEPS = ["migrate", "seed", "lifecycle", "finalize"]
@@ -85,15 +88,54 @@ async def test_dependents_of_a_failed_module_are_skipped_with_that_reason(runtim
     assert "purple" in await runtime.error("middle")
 
 
-async def test_a_failed_module_is_tried_again_and_attempts_are_counted_until_it_is_given_up(runtime, site):
+async def test_a_failed_module_is_tried_again_ever_more_slowly_and_rests_after_five_attempts(runtime, site, clock):
     site.add("bad").revision("bad_0001", 'raise RuntimeError("no")')
     await runtime.install("bad")
+    tried = []
 
-    for _ in range(8):
+    for _ in range(60):
         report = await runtime.boot()
+        tried.append(await runtime.sql.fetchval("SELECT max(attempt) FROM core_module_operation_log"))
+        clock.advance(seconds=20)
 
-    assert "Given up after 8 attempts" in report.modules[0].reason
-    assert await runtime.sql.fetchval("SELECT max(attempt) FROM core_module_operation_log") == 8
+    assert [tried.index(attempt) for attempt in range(2, 6)] == [0, 2, 8, 38]
+    assert max(tried) == 5
+    assert "bad rests after 5 failed attempts; the last said" in report.modules[0].reason
+    assert not report.ok
+
+
+async def test_a_pause_between_attempts_ends_early_when_somebody_asks(runtime, site, clock):
+    site.add("bad").revision("bad_0001", 'raise RuntimeError("no")')
+    await runtime.install("bad")
+    await runtime.boot()
+
+    report = await runtime.boot()
+    await runtime.ask("bad")
+    await runtime.sql.execute("UPDATE core_module SET next_attempt_at = NULL")
+    await runtime.boot()
+
+    assert "Attempt 2 of 5 failed" in report.modules[0].reason
+    assert "modules retry bad" in report.modules[0].reason
+    assert await runtime.sql.fetchval("SELECT count(*) FROM core_module_operation_log WHERE status = 'failed'") == 3
+
+
+@pytest.mark.parametrize(
+    ("limits", "statement", "says"),
+    [
+        (Limits(statement_timeout=0.05), 'op.execute("SELECT pg_sleep(5)")', "DENTALPIN_MIGRATION_STATEMENT_TIMEOUT"),
+        (Limits(lock_timeout=0.05), 'op.execute("LOCK TABLE clinics IN ACCESS EXCLUSIVE MODE")', "DENTALPIN_MIGRATION_LOCK_TIMEOUT"),
+    ],
+)
+async def test_a_migration_neither_waits_nor_works_for_ever(runtime, site, limits, statement, says):
+    site.add("slow").revision("slow_0001", statement)
+    runtime.limits = limits
+    await runtime.sql.execute("BEGIN; LOCK TABLE clinics IN ACCESS SHARE MODE")
+
+    report = await runtime.install("slow")
+    await runtime.sql.execute("ROLLBACK")
+
+    assert says in report.modules[0].reason
+    assert await runtime.states() == {"slow": "to_install"}
 
 
 async def test_a_repaired_module_is_installed_at_the_next_boot(runtime, site):

@@ -1,6 +1,7 @@
 """Reading and writing `core_module`. Every change of state goes through `move`, which knows the transition table and nothing else does."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -46,13 +47,15 @@ async def move(executor: Executor, record: ModuleRecord, on: Trigger, **values: 
     return target
 
 
-async def note_error(executor: Executor, name: str, message: str | None) -> None:
-    """Keep why the module is not as asked; None clears it. The same message again keeps its time."""
+async def note_error(executor: Executor, name: str, message: str | None, *, next_attempt_at: datetime | None = None) -> None:
+    """Keep why the module is not as asked, and when it is tried again; None clears it. The same message again keeps its time."""
     column = core_module.c
+    same = column.error_message.is_not_distinct_from(message)
+    moment = None if message is None else sa.case((same, sa.func.coalesce(column.error_at, sa.func.now())), else_=sa.func.now())
     await executor.execute(
         sa.update(core_module)
-        .where(column.name == name, column.error_message.is_distinct_from(message))
-        .values(error_message=message, error_at=None if message is None else sa.func.now())
+        .where(column.name == name, sa.or_(sa.not_(same), column.next_attempt_at.is_distinct_from(next_attempt_at)))
+        .values(error_message=message, error_at=moment, next_attempt_at=next_attempt_at)
     )
 
 

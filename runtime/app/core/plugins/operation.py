@@ -8,7 +8,7 @@ goes on where this one stopped.
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -30,6 +30,7 @@ from .models import ModuleRecord, core_table_owner
 from .operation_log import OperationLog, describe
 from .ownership import Ownership
 from .references import still_referenced, undeclared_references
+from .retrying import Limits
 from .revisions import OwnedRevision, RevisionBook
 from .seed_files import read_seeds
 from .states import State, Trigger
@@ -37,7 +38,6 @@ from .target import Target, snapshot
 
 logger = logging.getLogger(__name__)
 
-LOCK_TIMEOUT: Final = "3s"
 _CLINICS: Final = sa.text("SELECT id FROM clinics ORDER BY created_at, id")
 
 
@@ -53,13 +53,15 @@ class Workshop:
     core_version: str
     generation: int | None
     bindir: Path | None = None
+    limits: Limits = field(default_factory=Limits)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """A connection inside a transaction that is rolled back unless the block commits it."""
         async with self.engine.connect() as connection:
             await connection.begin()
-            await connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+            for setting in self.limits.settings_sql():
+                await connection.exec_driver_sql(setting)
             yield connection
 
 
@@ -223,7 +225,8 @@ async def _run_without_transaction(run: Run, revision: OwnedRevision) -> None:
     """The revision in autocommit, then the ownership of what it made. Interrupted in between, the next attempt takes its leftovers over."""
     engine = run.workshop.engine.execution_options(isolation_level="AUTOCOMMIT")
     async with engine.connect() as connection:
-        await connection.exec_driver_sql(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
+        for setting in run.workshop.limits.settings_sql(local=False):
+            await connection.exec_driver_sql(setting)
         ownership = Ownership(run.name, await books.table_owners(connection))
         before = await connection.run_sync(migrations.catalogue)
         await interrupted.note(connection, run.name, revision.revision, before)

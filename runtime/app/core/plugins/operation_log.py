@@ -9,7 +9,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -84,10 +84,18 @@ class OperationLog:
             raise
 
 
+_ADVICE: Final = {
+    "55P03": ": somebody else holds the lock; DENTALPIN_MIGRATION_LOCK_TIMEOUT says how long it is waited for",
+    "57014": ": it took longer than DENTALPIN_MIGRATION_STATEMENT_TIMEOUT allows",
+}
+"""By SQLSTATE, for what PostgreSQL does not say in words of ours."""
+
+
 def describe(error: BaseException) -> str:
     """One line a person can act on. Never a statement's parameters: they may hold rows."""
     if isinstance(error, DBAPIError):
         cause = getattr(error.orig, "__cause__", None)
-        return str(getattr(cause, "message", None) or error.orig).splitlines()[0]
+        said = str(getattr(cause, "message", None) or error.orig).splitlines()[0]
+        return said + _ADVICE.get(str(getattr(error.orig, "sqlstate", None)), "")
     text = str(error) or type(error).__name__
     return text if getattr(error, "message", None) or " " in text else f"{type(error).__name__}: {text}"

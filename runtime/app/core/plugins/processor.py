@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from app.core import clock
 from app.core.isolation import CORE_EXEMPT, apply_policies
 from app.database import sqlalchemy_url
 from dentalpin_kit import locks
@@ -30,7 +31,7 @@ from .pending import Packages, bring_up_to_date, nothing_to_do
 from .processor_lock import POLL_SECONDS, processor_lock, release, try_lock
 from .registry import ModuleRegistry, MountedModule, module_registry
 from .report import ModuleOutcome, Outcome, ProcessorReport
-from .retrying import retried
+from .retrying import Limits, retried
 from .revision_adoption import apply_latest_revision
 from .revisions import ANCHOR, CORE, RevisionBook, read_book
 from .states import HAS_SCHEMA, PENDING, State, Trigger
@@ -38,10 +39,6 @@ from .target import Target
 from .topology import in_order
 
 logger = logging.getLogger(__name__)
-
-MAXIMUM_ATTEMPTS: Final = 8
-"""Attempts on one operation, crashes included, before it rests until somebody asks again or another package or revision comes."""
-
 
 PACKAGE_PROBLEM: Final = "The package of "
 """How the errors begin that are over once the right package is back."""
@@ -59,6 +56,7 @@ class Processor:
         registry: ModuleRegistry | None = None,
         generation: int | None = None,
         bindir: Path | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.owner_url = owner_url
         self.storage = storage
@@ -66,6 +64,7 @@ class Processor:
         self.registry = registry if registry is not None else module_registry
         self.generation = generation
         self._bindir = bindir
+        self._limits = limits or Limits()
         self._core_version = core_version()
         self._engine: AsyncEngine | None = None
         self._books: AsyncConnection | None = None
@@ -164,6 +163,7 @@ class Processor:
             core_version=self._core_version,
             generation=self.generation,
             bindir=self._bindir,
+            limits=self._limits,
         )
 
     async def _migrate_core(self) -> tuple[str, ...]:
@@ -298,12 +298,9 @@ class Processor:
                 reason = f"{name} waits for {need}: {why}"
                 await books.note_error(self._books, name, reason)
                 return replace(outcome, outcome=Outcome.SKIPPED, reason=reason)
-        if record.attempts >= MAXIMUM_ATTEMPTS:
-            reason = (
-                f"Given up after {record.attempts} attempts; the last said: {record.error_message or 'nothing, the process died'}. "
-                f"Correct the cause, then run `dentalpin modules process --retry`."
-            )
-            return replace(outcome, reason=reason, attempt=record.attempts)
+        rests = self._rests(record)
+        if rests is not None:
+            return replace(outcome, reason=rests, attempt=record.attempts)
         target = Target(self.discovery.modules[name], packages.manifests[name])
         attempt = await self._log.begin(name)
         try:
@@ -317,7 +314,7 @@ class Processor:
                 self._mount(name)
                 return ModuleOutcome(name, Outcome.DONE, State.INSTALLED, target.manifest.version, kind, attempt=attempt)
             logger.exception("%s of %s failed at attempt %d", kind, name, attempt)
-            await books.note_error(self._books, name, reason)
+            await self._failed(name, reason, attempt)
             return replace(outcome, reason=reason, attempt=attempt)
         self._mount(name)
         return ModuleOutcome(name, Outcome.DONE, State.INSTALLED, target.manifest.version, kind, attempt=attempt)
@@ -348,6 +345,9 @@ class Processor:
         record = (await books.read_records(self._books))[name]
         if record.state is not State.TO_REMOVE:
             return ModuleOutcome(name, Outcome.UNCHANGED, record.state, record.version)
+        rests = self._rests(record)
+        if rests is not None:
+            return ModuleOutcome(name, Outcome.FAILED, record.state, record.version, "uninstall", rests, record.attempts)
         attempt = await self._log.begin(name)
         try:
             found = self.discovery.get(name)
@@ -365,12 +365,12 @@ class Processor:
             if await self._landed(name, State.UNINSTALLED, reason):
                 return ModuleOutcome(name, Outcome.DONE, State.UNINSTALLED, None, "uninstall", attempt=attempt)
             logger.exception("uninstall of %s failed at attempt %d", name, attempt)
-            if attempt >= MAXIMUM_ATTEMPTS and record.installed_at is not None:
+            if attempt >= self._limits.attempts and record.installed_at is not None:
                 await self._stays(
                     record, f"Its removal was given up after {attempt} attempts, it is installed as before; the last said: {reason}"
                 )
                 return ModuleOutcome(name, Outcome.REFUSED, State.INSTALLED, record.version, "uninstall", reason, attempt)
-            await books.note_error(self._books, name, reason)
+            await self._failed(name, reason, attempt)
             return ModuleOutcome(name, Outcome.FAILED, State.TO_REMOVE, record.version, "uninstall", reason, attempt)
         return ModuleOutcome(name, Outcome.DONE, State.UNINSTALLED, None, "uninstall", attempt=attempt)
 
@@ -390,6 +390,26 @@ class Processor:
             logger.warning("%s is %s, although the last it said was: %s", name, state, reason)
         return found is state
 
+    async def _failed(self, name: str, reason: str, attempt: int) -> None:
+        assert self._books is not None
+        await books.note_error(self._books, name, reason, next_attempt_at=self._limits.next_attempt(attempt, clock.now()))
+
+    def _rests(self, record: ModuleRecord) -> str | None:
+        """Why the module is not tried at this start, or None."""
+        said = record.error_message or "nothing, the process died"
+        if record.attempts >= self._limits.attempts:
+            return (
+                f"{record.name} rests after {record.attempts} failed attempts; the last said: {said}. "
+                f"Correct the cause, then run `dentalpin modules retry {record.name}`."
+            )
+        if record.next_attempt_at is not None and record.next_attempt_at > clock.now():
+            return (
+                f"Attempt {record.attempts} of {self._limits.attempts} failed: {said}. It is tried again at the first start after "
+                f"{record.next_attempt_at:%Y-%m-%d %H:%M:%S} UTC, or with `dentalpin modules retry {record.name}`."
+            )
+        return None
+
     async def _stays(self, record: ModuleRecord, reason: str) -> None:
         assert self._books is not None
-        await books.move(self._books, record, Trigger.REFUSE, attempts=0, error_message=reason, error_at=sa.func.now())
+        values = {**books.CLEARED, "error_message": reason, "error_at": sa.func.now()}
+        await books.move(self._books, record, Trigger.REFUSE, **values)

@@ -1,12 +1,17 @@
-"""Whole transactions again, as long as all that stops them is somebody else's lock."""
+"""Trying again: whole transactions at once as long as all that stops them is somebody else's lock, failed operations at later starts."""
 
 import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from sqlalchemy.exc import DBAPIError
+
+if TYPE_CHECKING:
+    from app.config import Settings
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -14,6 +19,37 @@ T = TypeVar("T")
 LOCK_TRIES: Final = 6
 _TEMPORARY: Final = frozenset({"55P03", "40P01", "40001"})
 """Lock not available, deadlock, serialisation failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a module's operation may wait and take, and how often it is tried. Times in seconds."""
+
+    attempts: int = 5
+    """Failed attempts, crashes included, before a module rests until a person, another package or another revision asks again."""
+    lock_timeout: float = 3.0
+    statement_timeout: float = 1800.0
+    """0: no limit."""
+    pauses: tuple[float, ...] = (0, 30, 120, 600)
+    """After the first failed attempt, the second, and so on; the last one for all that follow."""
+
+    @classmethod
+    def of(cls, settings: "Settings") -> Self:
+        return cls(settings.module_attempts, settings.migration_lock_timeout, settings.migration_statement_timeout)
+
+    def next_attempt(self, attempt: int, now: datetime) -> datetime | None:
+        """When to try again after this many failed attempts; None when it is not by itself."""
+        if attempt >= self.attempts:
+            return None
+        return now + timedelta(seconds=self.pauses[min(attempt, len(self.pauses)) - 1])
+
+    def settings_sql(self, *, local: bool = True) -> tuple[str, ...]:
+        """The timeouts for a transaction, or for a connection in autocommit."""
+        scope = "SET LOCAL" if local else "SET"
+        return (
+            f"{scope} lock_timeout = '{round(self.lock_timeout * 1000)}ms'",
+            f"{scope} statement_timeout = '{round(self.statement_timeout * 1000)}ms'",
+        )
 
 
 async def retried(name: str, work: Callable[[], Awaitable[T]]) -> T:
