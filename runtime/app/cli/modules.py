@@ -1,7 +1,9 @@
 """`dentalpin modules …`: the module system for the people who operate a clinic's runtime (seeds, guide §11), as its owner."""
 
+import json
 import os
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,8 +12,10 @@ from app.cli import authors
 from app.config import Settings
 from app.core.plugins import books, service
 from app.core.plugins.backup.pruning import Retention, prune
-from app.core.plugins.doctor import examine
+from app.core.plugins.checkup import Finding, kept
+from app.core.plugins.doctor import examine, in_order_of_weight
 from app.core.plugins.errors import ManagedElsewhere
+from app.core.plugins.frontend_layers import layers
 from app.core.plugins.loader import core_version, discover_modules
 from app.core.plugins.manifest_validator import Severity
 from app.core.plugins.plan import Change, Plan
@@ -151,6 +155,22 @@ def restart(reason: Reason = "", as_json: Json = False) -> None:
     print_json({"data": {"restarting": served}, "message": message}) if as_json else typer.echo(message)
 
 
+@app.command("sync-frontend")
+def sync_frontend(
+    output: Annotated[Path, typer.Option("--output", help="Where the file goes.")] = Path("modules.json"), as_json: Json = False
+) -> None:
+    """Write modules.json: the frontend layers of every package here, for the build of the host application."""
+    document = layers(discover_modules())
+    written = json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+    changed = not output.is_file() or output.read_text(encoding="utf-8") != written
+    if changed:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(written, encoding="utf-8")
+    if as_json:
+        return print_json({"data": {**document, "output": output, "changed": changed}})
+    typer.echo(f"{output} {'is written' if changed else 'is up to date'}: {len(document['layers'])} layers.")
+
+
 @app.command()
 def process(
     removals: Annotated[bool, typer.Option("--removals", help="Do removals only, of modules no process serves any more.")] = False,
@@ -173,12 +193,17 @@ def process(
 
 
 @app.command()
-def doctor(as_json: Json = False) -> None:
-    """Look for orphans, missing dependencies, unusable manifests and migrations."""
+def doctor(
+    deep: Annotated[bool, typer.Option("--deep", help="Also read every backup, and try to restore those that can be.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Say what is wrong: packages, books, tables, grants, events, seeds, and with --deep backups. Exit status 1 on errors."""
 
-    async def look() -> list[Any]:
+    async def look() -> list[Finding]:
+        settings = read_settings()
         async with owner_connection() as connection:
-            return await examine(connection, discover_modules(), core_version=core_version())
+            findings = await examine(connection, discover_modules(), core_version=core_version(), limits=Limits.of(settings))
+        return in_order_of_weight([*findings, *await kept.backups(_processor(settings))]) if deep else findings
 
     findings = run(look, as_json)
     if as_json:

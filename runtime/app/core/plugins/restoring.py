@@ -131,6 +131,21 @@ async def _restore(workshop: Workshop, packages: Packages, backup: Backup, repla
     )
 
 
+async def rehearse(workshop: Workshop, packages: Packages, backup: Backup) -> None:
+    """Bring a backup of a module that is not installed back, and let it go again: nothing is kept. Raises what a restore raises."""
+    run = Run(workshop, backup.manifest.module, "restore", 1)
+    async with workshop.transaction() as connection:
+        await restore_module(
+            connection,
+            backup,
+            migrations=_ModuleMigrations(run),
+            owner_url=workshop.owner_url,
+            storage=workshop.storage,
+            core_version=workshop.core_version,
+            bindir=workshop.bindir,
+        )
+
+
 async def _present(run: Run, connection: AsyncConnection, version: str | None) -> Present:
     applied = await run.applied(connection)
     owners = await books.table_owners(connection)

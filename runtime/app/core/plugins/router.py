@@ -20,6 +20,7 @@ from .errors import ManagedElsewhere, RestartImpossible
 from .loader import core_version, discover_modules
 from .plan import Brings, Change
 from .registry import ModuleRegistry
+from .retrying import Limits
 from .schemas import (
     ActiveModuleOut,
     ActiveOut,
@@ -90,10 +91,13 @@ async def status(_: MayRead, db: Session) -> ApiResponse[StatusOut]:
 
 
 @router.get("/-/doctor", summary="What is wrong with the modules of this runtime")
-async def doctor(_: MayRead, db: Session) -> ApiResponse[DoctorOut]:
+async def doctor(_: MayRead, db: Session, context: Context, request: Request) -> ApiResponse[DoctorOut]:
     from .doctor import examine
 
-    findings = await examine(await db.connection(), discover_modules(), core_version=core_version())
+    limits = Limits.of(request.app.state.settings)
+    findings = await examine(
+        await db.connection(), discover_modules(), core_version=core_version(), limits=limits, clinics=[context.clinic_id]
+    )
     shown = [FindingOut(code=each.code, severity=each.severity, module=each.module, message=each.message) for each in findings]
     return ApiResponse(data=DoctorOut(ok=not any(each.severity == "error" for each in shown), findings=shown))
 

@@ -137,6 +137,19 @@ def list_backups(storage: Path, module: str) -> list[Backup]:
     return sorted(found, key=lambda backup: (backup.manifest.created_at, backup.id), reverse=True)
 
 
+def damaged_backups(storage: Path, module: str) -> list[BackupDamaged]:
+    """What is wrong with the backups of a module that `list_backups` leaves out."""
+    found = []
+    for path in sorted((storage / "backups").glob("*.json")):
+        name = _NAME.match(path.name)
+        if name is not None and name["module"] == module:
+            try:
+                read_backup(path)
+            except BackupDamaged as error:
+                found.append(error)
+    return found
+
+
 def modules_with_backups(storage: Path) -> list[str]:
     """The modules of which there are backups, damaged ones included."""
     names = {name["module"] for path in (storage / "backups").glob("*.json") if (name := _NAME.match(path.name)) is not None}
