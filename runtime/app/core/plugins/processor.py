@@ -298,7 +298,7 @@ class Processor:
                 reason = f"{name} waits for {need}: {why}"
                 await books.note_error(self._books, name, reason)
                 return replace(outcome, outcome=Outcome.SKIPPED, reason=reason)
-        rests = self._rests(record)
+        rests = self._limits.rests(record, clock.now())
         if rests is not None:
             return replace(outcome, reason=rests, attempt=record.attempts)
         target = Target(self.discovery.modules[name], packages.manifests[name])
@@ -345,7 +345,7 @@ class Processor:
         record = (await books.read_records(self._books))[name]
         if record.state is not State.TO_REMOVE:
             return ModuleOutcome(name, Outcome.UNCHANGED, record.state, record.version)
-        rests = self._rests(record)
+        rests = self._limits.rests(record, clock.now())
         if rests is not None:
             return ModuleOutcome(name, Outcome.FAILED, record.state, record.version, "uninstall", rests, record.attempts)
         attempt = await self._log.begin(name)
@@ -393,21 +393,6 @@ class Processor:
     async def _failed(self, name: str, reason: str, attempt: int) -> None:
         assert self._books is not None
         await books.note_error(self._books, name, reason, next_attempt_at=self._limits.next_attempt(attempt, clock.now()))
-
-    def _rests(self, record: ModuleRecord) -> str | None:
-        """Why the module is not tried at this start, or None."""
-        said = record.error_message or "nothing, the process died"
-        if record.attempts >= self._limits.attempts:
-            return (
-                f"{record.name} rests after {record.attempts} failed attempts; the last said: {said}. "
-                f"Correct the cause, then run `dentalpin modules retry {record.name}`."
-            )
-        if record.next_attempt_at is not None and record.next_attempt_at > clock.now():
-            return (
-                f"Attempt {record.attempts} of {self._limits.attempts} failed: {said}. It is tried again at the first start after "
-                f"{record.next_attempt_at:%Y-%m-%d %H:%M:%S} UTC, or with `dentalpin modules retry {record.name}`."
-            )
-        return None
 
     async def _stays(self, record: ModuleRecord, reason: str) -> None:
         assert self._books is not None

@@ -20,7 +20,7 @@ from .pending import Packages
 from .processor import Processor
 from .retrying import retried
 from .revisions import OwnedRevision
-from .states import HAS_SCHEMA, State, Trigger
+from .states import HAS_SCHEMA, IN_FORCE, State, Trigger
 from .target import Target
 
 _ADOPTED: Final = sa.text("""
@@ -172,7 +172,7 @@ async def _write_books(workshop: Workshop, connection: AsyncConnection, target: 
         await finalize_install(connection, workshop, target, record)
         record = await books.claim(connection, target.name)
         assert record is not None
-    if record.state is State.INSTALLED and version_key(version) < version_key(target.manifest.version):
+    if record.state in IN_FORCE and version_key(version) < version_key(target.manifest.version):
         return await books.move(connection, record, Trigger.UPGRADE, version=version, attempts=0)
     return record.state
 

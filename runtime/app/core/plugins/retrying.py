@@ -13,6 +13,8 @@ from sqlalchemy.exc import DBAPIError
 if TYPE_CHECKING:
     from app.config import Settings
 
+    from .models import ModuleRecord
+
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -42,6 +44,21 @@ class Limits:
         if attempt >= self.attempts:
             return None
         return now + timedelta(seconds=self.pauses[min(attempt, len(self.pauses)) - 1])
+
+    def rests(self, record: "ModuleRecord", now: datetime) -> str | None:
+        """Why the module is not tried at this start, and what brings the next attempt; None if it is tried."""
+        said = record.error_message or "nothing, the process died"
+        if record.attempts >= self.attempts:
+            return (
+                f"{record.name} rests after {record.attempts} failed attempts; the last said: {said}. "
+                f"Correct the cause, then run `dentalpin modules retry {record.name}`."
+            )
+        if record.next_attempt_at is not None and record.next_attempt_at > now:
+            return (
+                f"Attempt {record.attempts} of {self.attempts} failed: {said}. It is tried again at the first start after "
+                f"{record.next_attempt_at:%Y-%m-%d %H:%M:%S} UTC, or with `dentalpin modules retry {record.name}`."
+            )
+        return None
 
     def settings_sql(self, *, local: bool = True) -> tuple[str, ...]:
         """The timeouts for a transaction, or for a connection in autocommit."""

@@ -147,7 +147,7 @@ def brings_of(module: MountedModule) -> Brings:
     """What a module adds to a process. Raises what the module's own code raises."""
     return Brings(
         permissions=tuple(sorted(module.permissions)),
-        jobs=tuple(str(job.id) for job in module.module.get_scheduled_jobs()),
+        jobs=tuple(job.id for job in module.jobs),
         tools=tuple(str(tool.name) for tool in module.module.get_tools()),
     )
 
