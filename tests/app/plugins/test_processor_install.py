@@ -1,5 +1,6 @@
 """Installing: one transaction per module, in the order of the dependencies, errors where they belong."""
 
+import asyncpg
 import pytest
 
 from app.core.plugins.retrying import Limits
@@ -129,10 +130,13 @@ async def test_a_pause_between_attempts_ends_early_when_somebody_asks(runtime, s
 async def test_a_migration_neither_waits_nor_works_for_ever(runtime, site, limits, statement, says):
     site.add("slow").revision("slow_0001", statement)
     runtime.limits = limits
-    await runtime.sql.execute("BEGIN; LOCK TABLE clinics IN ACCESS SHARE MODE")
+    await runtime.boot()
+    await runtime.ask("slow")
+    somebody = await asyncpg.connect(runtime.database.owner_url)
+    await somebody.execute("BEGIN; LOCK TABLE clinics IN ACCESS SHARE MODE")
 
-    report = await runtime.install("slow")
-    await runtime.sql.execute("ROLLBACK")
+    report = await runtime.boot()
+    await somebody.close()
 
     assert says in report.modules[0].reason
     assert await runtime.states() == {"slow": "to_install"}
