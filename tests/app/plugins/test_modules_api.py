@@ -1,6 +1,7 @@
 """`/api/v1/modules` as a clinic's administrator uses it on a stand-alone runtime."""
 
 import json
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -8,7 +9,10 @@ from pydantic import SecretStr
 from app import database as boundary
 from app.config import Settings
 from app.core.isolation import apply_policies
+from app.core.plugins.retrying import Limits
 from app.core.plugins.router import router
+from app.core.runtime import process
+from app.core.runtime.process import ServingProcess
 from app.database import Database
 from tests.support.app import NOTE_TABLE, SECRET, ShelfModule, build
 from tests.support.core import as_owner
@@ -278,6 +282,67 @@ async def test_a_managed_runtime_answers_with_the_platforms_address(client, runt
         answer = await client.post(f"{MODULES}/base/{change}")
         assert answer.status_code == 409
         assert "https://platform.example" in answer.json()["message"]
+
+
+@pytest.fixture
+def serving():
+    """This process as one that serves; what it is asked for."""
+    asked = []
+    process.install(ServingProcess(None, None, frozenset({"shelf"}), None, None, asked.append))
+    yield asked
+    process.install(None)
+
+
+async def test_a_restart_is_asked_for_with_its_reason_once_that_is_kept(client, serving):
+    answer = await client.post(f"{MODULES}/-/restart", json={"reason": "new packages"})
+
+    assert (answer.status_code, answer.json()["data"]) == (202, {"restarting": True})
+    assert [reason.endswith(": new packages") for reason in serving] == [True]
+    assert (await client.get(f"{MODULES}/-/requests")).json()["data"][0]["reason"] == "new packages"
+
+
+async def test_where_the_platform_replaces_processes_a_restart_is_refused_with_its_address(clinic, client, runtime, serving):
+    document = {"modules": [], "compliance": {"obligations": []}, "platform": {"url": "https://platform.example"}}
+    await runtime.sql.execute(
+        "INSERT INTO core_revision (generation, identity, effect, document) VALUES (1, 'a', 'b', $1)", json.dumps(document)
+    )
+    clinic.app.state.settings = clinic.app.state.settings.model_copy(update={"revision_file": Path("revision.json")})
+
+    answer = await client.post(f"{MODULES}/-/restart")
+
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (409, "managed_by_platform")
+    assert "https://platform.example" in answer.json()["message"]
+    assert serving == []
+    # Under a supervisor of this machine the same is its business.
+    clinic.app.state.settings = clinic.app.state.settings.model_copy(update={"status_fd": 3})
+    assert (await client.post(f"{MODULES}/-/restart")).status_code == 202
+
+
+async def test_the_doctor_answers_a_clinics_administrator(client, runtime):
+    sound = (await client.get(f"{MODULES}/-/doctor")).json()["data"]
+    await runtime.sql.execute("CREATE TABLE stray (id int)")
+
+    ill = (await client.get(f"{MODULES}/-/doctor")).json()["data"]
+
+    assert sound == {"ok": True, "findings": []}
+    assert (ill["ok"], [finding["code"] for finding in ill["findings"]]) == (True, ["TABLE_WITHOUT_OWNER"])
+
+
+async def test_what_rests_is_tried_again_when_somebody_says_so(client, runtime, site):
+    site.add("bad").revision("bad_0001", 'raise RuntimeError("no")')
+    await runtime.boot()
+    await client.post(f"{MODULES}/bad/install")
+    runtime.limits = Limits(attempts=1)
+    await runtime.boot()
+    assert "rests after 1 failed attempts" in (await runtime.boot()).modules[0].reason
+
+    answer = await client.post(f"{MODULES}/bad/retry")
+
+    assert (answer.status_code, answer.json()["data"]["modules"]) == (202, ["bad"])
+    shown = (await client.get(f"{MODULES}/bad")).json()["data"]
+    assert (shown["attempts"], shown["next_attempt_at"]) == (0, None)
+    again = await client.post(f"{MODULES}/base/retry")
+    assert (again.status_code, again.json()["errors"][0]["code"]) == (409, "module_not_failed")
 
 
 async def test_a_restart_is_impossible_where_nothing_supervises(client):

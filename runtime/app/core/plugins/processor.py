@@ -244,13 +244,13 @@ class Processor:
         if not any(record.state in PENDING for record in packages.records.values()):
             return
         for name in books.mountable(packages.records, set(self.discovery.modules)):
-            self._mount(name)
+            self._mount(packages.records[name])
 
-    def _mount(self, name: str) -> None:
-        found = self.discovery.get(name)
+    def _mount(self, record: ModuleRecord) -> None:
+        found = self.discovery.get(record.name)
         try:
             if found is not None:
-                self.registry.mount(MountedModule(found.module, found.manifest))
+                self.registry.mount(MountedModule(found.module, found.manifest), disabled=record.switched_off)
         except ManifestInvalid as error:
             logger.warning("%s", error)
 
@@ -311,12 +311,12 @@ class Processor:
             # One module's failure, whatever it is, is recorded and the others go on.
             reason = describe(error)
             if await self._landed(name, State.INSTALLED, reason):
-                self._mount(name)
+                self._mount(record)
                 return ModuleOutcome(name, Outcome.DONE, State.INSTALLED, target.manifest.version, kind, attempt=attempt)
             logger.exception("%s of %s failed at attempt %d", kind, name, attempt)
             await self._failed(name, reason, attempt)
             return replace(outcome, reason=reason, attempt=attempt)
-        self._mount(name)
+        self._mount(record)
         return ModuleOutcome(name, Outcome.DONE, State.INSTALLED, target.manifest.version, kind, attempt=attempt)
 
     async def _remove_unserved(self) -> ProcessorReport:

@@ -122,8 +122,9 @@ class ModuleRegistry:
         self._changed()
         return True
 
-    def mount(self, module: MountedModule) -> None:
+    def mount(self, module: MountedModule, *, disabled: bool = False) -> None:
         self._mounted[module.name] = module
+        self._disabled = self._disabled | {module.name} if disabled else self._disabled - {module.name}
         self._changed()
         logs.name_package(module.package, module.name)
 

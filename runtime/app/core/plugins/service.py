@@ -4,6 +4,7 @@ Knows no HTTP and commits nothing. On a managed runtime the platform decides wha
 with its address; switching on and off stays with the clinic.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +28,7 @@ from .survey import survey
 from .topology import dependents
 
 Executor = AsyncConnection | AsyncSession
+logger = logging.getLogger(__name__)
 
 REASON_LENGTH: Final = 500
 _LOCK: Final = sa.text("SELECT pg_advisory_xact_lock(:classid, :objid)")
@@ -144,12 +146,17 @@ async def find(executor: Executor, discovery: Discovery, name: str) -> ModuleVie
 
 
 def brings_of(module: MountedModule) -> Brings:
-    """What a module adds to a process. Raises what the module's own code raises."""
-    return Brings(
-        permissions=tuple(sorted(module.permissions)),
-        jobs=tuple(job.id for job in module.jobs),
-        tools=tuple(str(tool.name) for tool in module.module.get_tools()),
-    )
+    """What a module adds to a process; nothing if its own code cannot say."""
+    try:
+        return Brings(
+            permissions=tuple(sorted(module.permissions)),
+            jobs=tuple(job.id for job in module.jobs),
+            tools=tuple(tool.name for tool in module.tools),
+        )
+    except Exception:
+        # A stranger's code may raise anything; a question about the module must not fail because of it.
+        logger.warning("%s does not say what it brings", module.name, exc_info=True)
+        return Brings()
 
 
 def from_packages(discovery: Discovery) -> Callable[[str], Brings]:

@@ -6,7 +6,8 @@ import sqlalchemy as sa
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.auth.dependencies import get_identity, require_permission
+from app.core.auth.dependencies import ClinicContext, get_clinic_context, get_identity
+from app.core.auth.errors import PermissionDenied
 from app.core.auth.identity import Identity
 from app.core.auth.permissions import permissions_for
 from app.database import get_db
@@ -19,13 +20,15 @@ _ACTIVE_CLINICS: Final = sa.text("SELECT id FROM clinics WHERE status = 'active'
 
 async def in_every_clinic(
     request: Request,
-    _: Annotated[None, Depends(require_permission(WRITE))],
+    context: Annotated[ClinicContext, Depends(get_clinic_context)],
     identity: Annotated[Identity, Depends(get_identity)],
     db: Annotated[AsyncSession, Depends(get_db)],
 ) -> Identity:
     """Let in who may change modules in every active clinic, or owns the tenant. Raises PermissionDenied, EveryClinicNeeded."""
     if identity.user.is_owner:
         return identity
+    if WRITE not in context.permissions:
+        raise PermissionDenied(WRITE, context.role)
     registry = request.app.state.registry
     allowed = {each.clinic.id for each in identity.memberships if WRITE in permissions_for(each.grants, registry)}
     clinics = set((await db.execute(_ACTIVE_CLINICS)).scalars())
