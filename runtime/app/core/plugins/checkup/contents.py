@@ -47,7 +47,7 @@ async def events(connection: AsyncConnection) -> list[Finding]:
         error(
             "DEAD_LETTERS",
             row.module_name,
-            f"{row.events} events were given up at {row.handler}; GET /api/v1/events/-/dead-letters shows them; deliver them again, or discard them",
+            f"{row.events} events were given up at {row.handler}: GET /api/v1/events/-/dead-letters shows them; replay or discard them",
         )
         for row in await connection.execute(_DEAD)
     ]
