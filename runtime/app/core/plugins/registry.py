@@ -86,6 +86,7 @@ class ModuleRegistry:
         self._mounted: dict[str, MountedModule] = {}
         self._disabled: frozenset[str] = frozenset()
         self._grants: dict[str, frozenset[str]] = {}
+        self._permissions: frozenset[str] | None = None
         self.version = 0
         """Grows with every change of what is active, for those who keep something made from it."""
         for module in modules:
@@ -140,11 +141,14 @@ class ModuleRegistry:
 
     def _changed(self) -> None:
         self._grants.clear()
+        self._permissions = None
         self.version += 1
 
     def permissions(self) -> frozenset[str]:
         """Every permission the active modules declare, namespaced."""
-        return frozenset().union(*(module.permissions for module in self.active))
+        if self._permissions is None:
+            self._permissions = frozenset().union(*(module.permissions for module in self.active))
+        return self._permissions
 
     def grants(self, role: str) -> frozenset[str]:
         """The namespaced permissions the active modules give a role."""
