@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, Depends, FastAPI
 from sqlalchemy import text
+from starlette.middleware import Middleware
 
 from control_plane import errors
 from control_plane.access.router import router as keys
@@ -15,6 +16,8 @@ from control_plane.access.routing import ThisPlatform, current_actor
 from control_plane.access.service import ensure_first_key
 from control_plane.compliance.router import router as compliance
 from control_plane.notices import Notices
+from control_plane.observability.metrics import observe_request
+from control_plane.observability.router import router as metrics
 from control_plane.operations.router import router as operations
 from control_plane.platform import Platform
 from control_plane.releases import service as releases
@@ -22,6 +25,7 @@ from control_plane.releases.describe import describe
 from control_plane.releases.router import router as modules
 from control_plane.signup import pages as signup
 from control_plane.tenants.router import router as tenants
+from dentalpin_kit.requests import RequestsLayer, RouteLayer
 
 log = logging.getLogger(__name__)
 health = APIRouter(prefix="/health", tags=["health"])
@@ -74,11 +78,20 @@ def create_app(platform: Platform) -> FastAPI:
         await platform.close()
 
     app = FastAPI(
-        title="DentalPin platform", version="1", lifespan=lifespan, openapi_url="/v1/openapi.json", docs_url="/v1/docs", redoc_url=None
+        title="DentalPin platform",
+        version="1",
+        lifespan=lifespan,
+        openapi_url="/v1/openapi.json",
+        docs_url="/v1/docs",
+        redoc_url=None,
+        middleware=[Middleware(RequestsLayer, observe=observe_request), Middleware(RouteLayer)],
+        # FastAPI's own spans hold paths and queries; an invitation's token is one.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.platform, app.state.clock = platform, platform.clock
     errors.install_handlers(app)
     app.include_router(health)
+    app.include_router(metrics)
     v1 = APIRouter(prefix="/v1", dependencies=[Depends(current_actor)])
     for router in (tenants, operations, modules, keys, compliance):
         v1.include_router(router)

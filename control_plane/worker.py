@@ -1,7 +1,6 @@
 """`python -m control_plane.worker`: one worker as a process. SIGTERM ends it; what it was at, the next one goes on with."""
 
 import asyncio
-import logging
 import os
 import signal
 
@@ -9,7 +8,7 @@ from control_plane.config import Settings, get_settings
 from control_plane.databases import SharedServer
 from control_plane.operations.worker import Worker
 from control_plane.platform import Platform
-from dentalpin_kit import logs
+from dentalpin_kit import logs, tracing
 from dentalpin_kit.processes import die_with_parent
 
 
@@ -41,9 +40,11 @@ def main() -> None:
         die_with_parent(settings.parent_pid)
     os.umask(0o077)
     logs.configure(level=settings.log_level, file=settings.log_file, process="worker")
-    # A line for every look at a runtime would bury the rest.
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
-    asyncio.run(work(Platform.build(settings)))
+    tracing.configure("dentalpin-platform", os.environ, process="worker")
+    try:
+        asyncio.run(work(Platform.build(settings)))
+    finally:
+        tracing.shut_down()
 
 
 if __name__ == "__main__":

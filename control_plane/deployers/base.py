@@ -155,6 +155,10 @@ class Deployer(Protocol):
         """
         ...
 
+    async def control_channels(self) -> dict[UUID, str]:
+        """host:port of the control channel of every runtime that serves now. Wakes nobody. Raises DeployerUnavailable."""
+        ...
+
     async def stop(self, tenant_id: UUID) -> None:
         """Stop serving and close the listening socket; returns when no process of the tenant is left. Nothing to stop → nothing."""
         ...

@@ -74,7 +74,7 @@ def run(asked: argparse.Namespace, layout: Layout, arguments: list[str]) -> int:
                 return commands.up_reporting(options, asked.report_to)
             if asked.detach:
                 return commands.up_detached(options, [argument for argument in arguments[1:] if argument != "--detach"])
-            commands.up(options)
+            return commands.up(options)
         case "down":
             commands.down(layout)
         case "status" if asked.json:

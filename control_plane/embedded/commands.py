@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import logging
 import os
 import signal
 import subprocess
@@ -18,23 +17,36 @@ from control_plane.deployers.local.placement import FILE as PLACEMENT
 from control_plane.deployers.local.settings import PASSED_ON, announcement
 from control_plane.embedded.layout import EmbeddedError, Facts, Layout, Options, read_json
 from control_plane.embedded.running import is_running, leftovers, shown_processes, take_lock
+from dentalpin_kit import logs
 
 STOP_SECONDS = 90.0
+WITHOUT_DEMO = 3
+"""Exit status of `up --demo` when the platform runs and its demonstration clinic could not be made."""
+CONSOLE_BYTES = 1_000_000
 LAST_WORDS = 12
 """Lines of its log that are shown of a platform that died while it was started."""
 
 
-def up(options: Options) -> None:
-    """Start in the foreground and return after Ctrl-C."""
-    _run(options, print, lambda: print("\nStop it with Ctrl-C.", flush=True))
+def up(options: Options) -> int:
+    """Start in the foreground and return after Ctrl-C: 0, or WITHOUT_DEMO when a demo was asked for and could not be made."""
+    complete = True
+
+    def ready(demo: bool) -> None:
+        nonlocal complete
+        complete = demo
+        print("\nStop it with Ctrl-C.", flush=True)
+
+    _run(options, print, ready)
+    return 0 if complete else WITHOUT_DEMO
 
 
 def up_detached(options: Options, arguments: list[str]) -> int:
-    """Start a parent of its own and pass its progress on; return when it is ready (0) or has given up (1)."""
+    """Start a parent of its own and pass its progress on; return when it is ready (0), has given up (1), or runs WITHOUT_DEMO."""
     layout = Layout(options.data)
     layout.make()
     reading, writing = os.pipe()
     log_file = layout.logs / "platform.log"
+    _rotate(log_file)
     with log_file.open("ab") as console:
         begun_at = console.tell()
         subprocess.Popen(
@@ -47,11 +59,12 @@ def up_detached(options: Options, arguments: list[str]) -> int:
         )
     os.close(writing)
     ready = refused = False
+    complete = True
     with os.fdopen(reading, encoding="utf-8") as lines:
         for line in lines:
             event = json.loads(line)
             if event["kind"] == "ready":
-                ready = True
+                ready, complete = True, event["complete"]
                 break
             refused = event["kind"] == "error"
             print(event["text"], file=sys.stderr if refused else sys.stdout, flush=True)
@@ -60,20 +73,26 @@ def up_detached(options: Options, arguments: list[str]) -> int:
     elif not refused:
         last = log_file.read_bytes()[begun_at:].decode(errors="replace").splitlines()[-LAST_WORDS:]
         print(f"DentalPin ended before it was ready. The end of {log_file}:", *last, sep="\n  ", file=sys.stderr)
-    return 0 if ready else 1
+    return 1 if not ready else 0 if complete else WITHOUT_DEMO
+
+
+def _rotate(file: Path) -> None:
+    """Put a console log that has grown aside. It holds only what a detached platform prints when it dies: rotating at a start is enough."""
+    if file.exists() and file.stat().st_size > CONSOLE_BYTES:
+        file.replace(file.with_name(f"{file.name}.1"))
 
 
 def up_reporting(options: Options, descriptor: int) -> int:
     """The other side of `up_detached`: progress goes into the pipe as JSON lines, until it is ready."""
 
-    def tell(kind: str, text: str = "") -> None:
+    def tell(kind: str, text: str = "", **more: bool) -> None:
         # Whoever started this may have left already; that is no reason to stop.
         with contextlib.suppress(OSError):
-            os.write(descriptor, json.dumps({"kind": kind, "text": text}).encode() + b"\n")
+            os.write(descriptor, json.dumps({"kind": kind, "text": text, **more}).encode() + b"\n")
 
-    def ready() -> None:
+    def ready(demo: bool) -> None:
         nonlocal descriptor
-        tell("ready")
+        tell("ready", complete=demo)
         os.close(descriptor)
         descriptor = -1
 
@@ -85,32 +104,24 @@ def up_reporting(options: Options, descriptor: int) -> int:
     return 0
 
 
-def _run(options: Options, report: Callable[[str], None], ready: Callable[[], None]) -> None:
+def _run(options: Options, report: Callable[[str], None], ready: Callable[[bool], None]) -> None:
+    """Run the platform until it is stopped. `ready` is told whether everything asked for is there, the demo included."""
     # Imported here: the other commands are quick because they do without it.
     from control_plane.embedded.parent import Parent
 
     layout = Layout(options.data)
     layout.make()
-    logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s: %(message)s", handlers=[_log_handler(layout)])
-    logging.getLogger("httpx2").setLevel("WARNING")
+    logs.configure(level=os.environ.get("DENTALPIN_LOG_LEVEL", "INFO"), file=layout.logs / "parent.log", process="parent")
     # Released by the kernel when this process is gone, and with it the sockets: whoever waits for the lock finds the ports free.
     take_lock(layout)
 
     def announce() -> None:
         for line in summary(layout):
             report(line)
-        ready()
+        ready(parent.demo_problem is None)
 
-    async def main() -> None:
-        await Parent(options, report).run(announce)
-
-    asyncio.run(main())
-
-
-def _log_handler(layout: Layout) -> logging.Handler:
-    from logging.handlers import RotatingFileHandler
-
-    return RotatingFileHandler(layout.logs / "parent.log", maxBytes=1_000_000, backupCount=1, encoding="utf-8")
+    parent = Parent(options, report)
+    asyncio.run(parent.run(announce))
 
 
 def summary(layout: Layout) -> list[str]:

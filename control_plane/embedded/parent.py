@@ -44,6 +44,8 @@ class Parent:
         self._watch: asyncio.Task[None] | None = None
         self._postgres_restarts = 0
         self._state = "starting"
+        self.demo_problem: str | None = None
+        """Why the demonstration clinic that was asked for is not there."""
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Everything from start to end. `ready` is called once the platform answers. Raises EmbeddedError when it cannot start."""
@@ -103,6 +105,7 @@ class Parent:
             await ensure_demo(self.layout, facts, self._report)
         except (EmbeddedError, httpx2.HTTPError, OSError) as error:
             reason = str(error) or type(error).__name__
+            self.demo_problem = reason
             log.warning("the demonstration clinic is not complete: %s", reason)
             self._report(f"{reason}\nDentalPin runs without its demo clinic. To go on with it: ./dev down, then ./dev up --demo again.")
 

@@ -31,7 +31,7 @@ from control_plane.operations.reconciling import reconcile
 from control_plane.operations.states import OPEN
 from control_plane.operations.steps import STEPS, Outcome, Tools, Work
 from control_plane.platform import Platform
-from dentalpin_kit import faults, logs
+from dentalpin_kit import faults, logs, tracing
 
 LONGEST_PAUSE_SECONDS = 2.0
 """How long a worker trusts that nobody needs it: leases of dead workers end without a notice."""
@@ -160,13 +160,16 @@ class Worker:
             if begun is None:
                 return
             name, work = begun
-            with logs.bind(tenant=work.placement.slug, operation=operation_id, step=name):
+            about = {"operation": operation_id, "kind": work.kind.value, "step": name.value}
+            with logs.bind(tenant=work.placement.slug, **about), tracing.span(f"{work.kind.value} {name.value}") as span:
+                span.set(tenant=work.placement.tenant_id, **about)
                 try:
                     outcome = await self._attempt(name, work)
                 except asyncio.CancelledError:
                     raise
                 except Exception as error:
                     expected = isinstance(error, DomainError | TimeoutError)
+                    tracing.failed(span, type(error).__qualname__)
                     log.log(
                         logging.INFO if expected else logging.ERROR, "%s", progress.reason_of(error), exc_info=None if expected else error
                     )

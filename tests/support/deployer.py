@@ -98,6 +98,10 @@ class FakeDeployer:
         self._write(tenant_id, invited=json)
         return {}
 
+    async def control_channels(self) -> dict[UUID, str]:
+        running = (file.stem for file in self.folder.glob("*.json"))
+        return {UUID(tenant): "127.0.0.1:9" for tenant in running if not self.told(UUID(tenant)).get("behaviour", {}).get("idle")}
+
     async def stop(self, tenant_id: UUID) -> None:
         self._note(tenant_id, "stop")
 

@@ -10,6 +10,7 @@ import time
 
 from control_plane.deployers.local.settings import SupervisorSettings
 from control_plane.deployers.local.supervisor import Supervisor
+from dentalpin_kit import logs
 from dentalpin_kit.processes import die_with_parent
 
 LOCK_SECONDS = 15.0
@@ -29,7 +30,7 @@ async def serve(settings: SupervisorSettings) -> None:
 
 
 def main() -> int:
-    logging.basicConfig(level=os.environ.get("DENTALPIN_LOG_LEVEL", "INFO"), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.configure(level=os.environ.get("DENTALPIN_LOG_LEVEL", "INFO"), process="supervisor")
     if parent := os.environ.get("DENTALPIN_PARENT_PID"):
         # And the tenants' processes die with this one: after any kill, the next start finds sockets and folders free.
         die_with_parent(int(parent))

@@ -93,6 +93,12 @@ class LocalDeployer:
                 continue
         raise DeployerUnavailable(f"The runtime of tenant {tenant_id} is changing over; ask again.", tenant_id=str(tenant_id))
 
+    async def control_channels(self) -> dict[UUID, str]:
+        answer = await self._ask_supervisor("GET", "/tenants")
+        if answer.status_code != 200:
+            raise DeployerUnavailable(f"The supervisor answered {answer.status_code}: {answer.text[:300]}")
+        return {UUID(shown["id"]): shown["control"].removeprefix("http://") for shown in answer.json() if shown["control"]}
+
     async def stop(self, tenant_id: UUID) -> None:
         await self._supervisor("POST", tenant_id, "/stop", json={})
 
@@ -143,21 +149,24 @@ class LocalDeployer:
         self, method: str, tenant_id: UUID, action: str = "", *, json: dict[str, Any] | None = None
     ) -> dict[str, Any] | None:
         """The supervisor's answer; None when it knows no such tenant. Raises DeployerUnavailable."""
-        found = _read(announcement(self._data))
-        if found is None:
-            raise DeployerUnavailable(f"No supervisor runs on {self._data}; start the platform (./dev up).")
-        headers = {"Authorization": f"Bearer {found['token']}"}
-        try:
-            async with httpx2.AsyncClient(timeout=SUPERVISOR_SECONDS) as client:
-                answer = await client.request(method, f"{found['url']}/tenants/{tenant_id}{action}", headers=headers, json=json)
-        except httpx2.HTTPError as error:
-            raise DeployerUnavailable(f"The supervisor does not answer ({error!r}); it is started again by itself.") from error
+        answer = await self._ask_supervisor(method, f"/tenants/{tenant_id}{action}", json)
         if answer.status_code == 404:
             return None
         if answer.status_code != 200:
             raise DeployerUnavailable(f"The supervisor answered {answer.status_code}: {answer.text[:300]}")
         shown: dict[str, Any] = answer.json()
         return shown
+
+    async def _ask_supervisor(self, method: str, path: str, json: dict[str, Any] | None = None) -> httpx2.Response:
+        found = _read(announcement(self._data))
+        if found is None:
+            raise DeployerUnavailable(f"No supervisor runs on {self._data}; start the platform (./dev up).")
+        headers = {"Authorization": f"Bearer {found['token']}"}
+        try:
+            async with httpx2.AsyncClient(timeout=SUPERVISOR_SECONDS) as client:
+                return await client.request(method, f"{found['url']}{path}", headers=headers, json=json)
+        except httpx2.HTTPError as error:
+            raise DeployerUnavailable(f"The supervisor does not answer ({error!r}); it is started again by itself.") from error
 
 
 async def _ask(control: str, method: str, path: str, json: dict[str, Any] | None, token: str | None) -> dict[str, Any]:

@@ -142,3 +142,31 @@ def test_a_platform_that_dies_while_it_is_started_shows_its_last_words(layout, t
     assert status == 1
     assert str(layout.logs / "platform.log") in said
     assert "no space left" in said
+
+
+def started_as(tmp_path, monkeypatch, event):
+    """Let `up --detach` start something that reports this event and stays."""
+    starting = tmp_path / "python"
+    line = json.dumps(event)
+    starting.write_text(f"#!/bin/sh\nwhile [ $1 != --report-to ]; do shift; done\nprintf '%s\\n' '{line}' >/proc/self/fd/$2\n")
+    starting.chmod(0o755)
+    monkeypatch.setattr(commands.sys, "executable", str(starting))
+
+
+@pytest.mark.parametrize(("complete", "expected"), [(True, 0), (False, 3)])
+def test_a_platform_without_the_demo_it_was_asked_for_is_no_success(layout, tmp_path, monkeypatch, complete, expected):
+    started_as(tmp_path, monkeypatch, {"kind": "ready", "text": "", "complete": complete})
+
+    assert commands.up_detached(Options(layout.data, "127.0.0.1", None, None, True), ["--demo"]) == expected
+
+
+def test_a_console_log_that_has_grown_is_put_aside_at_the_next_start(layout, tmp_path, monkeypatch):
+    layout.make()
+    console = layout.logs / "platform.log"
+    console.write_bytes(b"x" * (commands.CONSOLE_BYTES + 1))
+    started_as(tmp_path, monkeypatch, {"kind": "ready", "text": "", "complete": True})
+
+    commands.up_detached(Options(layout.data, "127.0.0.1", None, None, False), [])
+
+    assert console.stat().st_size == 0
+    assert (layout.logs / "platform.log.1").stat().st_size == commands.CONSOLE_BYTES + 1

@@ -44,10 +44,12 @@ async def test_a_demo_that_cannot_be_made_is_said_and_the_platform_goes_on(tmp_p
     monkeypatch.setattr(demo, "ensure_demo", fails)
     said = []
 
-    await Parent(Options(tmp_path, "127.0.0.1", None, None, True), said.append)._demonstrate(FACTS)
+    parent = Parent(Options(tmp_path, "127.0.0.1", None, None, True), said.append)
+    await parent._demonstrate(FACTS)
 
     assert "no space left" in said[0]
     assert "./dev up --demo" in said[0]
+    assert parent.demo_problem == "no space left"
 
 
 async def test_a_demo_that_takes_long_says_where_to_look(client, monkeypatch):

@@ -20,8 +20,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core import clock, modes
 from app.core.events.dispatcher import OUTAGE_PAUSE, PRUNE_INTERVAL, LostClaim, describe
 from app.core.observability.metrics import count_job
+from app.core.observability.work import at_work
 from app.core.plugins.registry import ModuleRegistry
 from app.database import Database, UnitOfWork, commit, set_clinic
+from dentalpin_kit import logs
 
 from . import schedule
 from .errors import JobInvalid
@@ -175,8 +177,9 @@ class JobRunner:
         await session.execute(_LIMITS, {"limit": limit})
         own_logger = logging.getLogger(f"app.modules.{due.module}")
         async with asyncio.timeout(seconds):
-            await job.run(JobContext(session, due.clinic_id, due.module, due.job, due.scheduled_for, own_logger))
-            await session.flush()
+            with at_work("job", module=due.module, clinic_id=due.clinic_id, job=due.job):
+                await job.run(JobContext(session, due.clinic_id, due.module, due.job, due.scheduled_for, own_logger))
+                await session.flush()
         # A job may have turned to another clinic; the books belong to this one.
         await set_clinic(session, due.clinic_id)
         now = clock.now()
@@ -198,7 +201,8 @@ class JobRunner:
             await schedule.end_run(unit.session, run, RunStatus.FAILED, now, error)
             await commit(unit)
         count_job(due.module, due.job, "failed")
-        logger.warning("%r failed (attempt %d): %s", due, due.failures + 1, error)
+        with logs.bind(module=due.module, clinic=due.clinic_id, job=due.job):
+            logger.warning("%r failed (attempt %d): %s", due, due.failures + 1, error)
 
     async def _work(self) -> None:
         woken = asyncio.Event()

@@ -41,6 +41,7 @@ _OLDEST: Final = text(
     "SELECT coalesce(extract(epoch FROM now() - min(next_attempt_at)), 0) FROM core_event_delivery"
     " WHERE status = 'pending' AND next_attempt_at <= now()"
 )
+_JOBS: Final = text("SELECT module_name, count(*) FROM core_job WHERE failures > 0 GROUP BY 1 ORDER BY 1")
 
 
 async def readings(database: Database) -> list[Reading]:
@@ -62,6 +63,7 @@ async def _read(session: AsyncSession) -> list[Reading]:
     times = (await session.execute(_STEP_TIME)).all()
     deliveries = (await session.execute(_DELIVERIES)).all()
     oldest = await session.scalar(_OLDEST)
+    jobs = (await session.execute(_JOBS)).all()
     step_labels = ("module", "operation", "step")
     return [
         Reading("dentalpin_modules", "Modules by state.", ("state",), _rows(modules, 1)),
@@ -70,6 +72,7 @@ async def _read(session: AsyncSession) -> list[Reading]:
         Reading("dentalpin_module_steps_seconds", "Time spent in steps that ended.", step_labels, _rows(times, 3), "counter"),
         Reading("dentalpin_event_deliveries_waiting", "Deliveries to be made.", ("module",), _rows(deliveries, 1, value=1)),
         Reading("dentalpin_event_deliveries_dead", "Deliveries given up; a person decides.", ("module",), _rows(deliveries, 1, value=2)),
+        Reading("dentalpin_jobs_failing", "Jobs whose last run failed, over all clinics.", ("module",), _rows(jobs, 1)),
         Reading("dentalpin_event_oldest_due_seconds", "How long the oldest due delivery has waited.", (), (((), float(oldest or 0)),)),
     ]
 

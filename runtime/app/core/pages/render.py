@@ -53,5 +53,7 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
     def t(key: str, **parts: object) -> str:
         return texts[key].format(**parts) if parts else texts[key]
 
-    html = _environment().get_template(template).render(lang=code, t=t, texts=texts, stylesheet=f"{STYLESHEET}?v={_css()[1]}", **values)
+    # Normal mode has no text.
+    common = {"lang": code, "t": t, "texts": texts, "banner": texts.get(f"mode_{request.app.state.mode}")}
+    html = _environment().get_template(template).render(stylesheet=f"{STYLESHEET}?v={_css()[1]}", **common, **values)
     return HTMLResponse(html, status, HEADERS)
