@@ -26,6 +26,10 @@ async def test_the_printed_seeds_load_once_per_clinic_with_their_reference(opera
     assert await operations.fetch(SEEDS) == [("inventory.item_mask", "MASK-001", "Consumables", 1)] * 2
 
 
+async def test_the_doctor_has_no_error(operations):
+    assert [finding.message for finding in await operations.doctor() if finding.severity == "error"] == []
+
+
 async def test_removing_and_reinstalling_brings_tables_and_seeds_back(operations):
     present = await tables(operations)
     await operations.fetch("INSERT INTO inventory_items (clinic_id, code, name) SELECT id, 'X', 'Widget' FROM clinics")

@@ -18,6 +18,10 @@ async def test_a_restart_changes_nothing_and_doubles_no_seed(operations):
     assert (await schema_of(url), await rows_of(url)) == before
 
 
+async def test_the_doctor_finds_nothing_in_the_official_modules(operations):
+    assert [finding.message for finding in await operations.doctor()] == []
+
+
 async def test_each_clinic_has_one_default_cabinet_which_it_may_rename(operations):
     assert await operations.fetch(SEEDS) == [("agenda.cabinet_default", "1")] * 2
     await operations.fetch("UPDATE cabinets SET name = 'Blue'")

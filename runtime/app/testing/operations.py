@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from app.core.plugins.checkup import Finding
     from app.core.plugins.restoring import RestoreAnswer
 
 
@@ -38,6 +39,19 @@ class ModuleOperations:
         answer = await restore(processor_for(self.tenant, self.storage), name)
         await self.restart()
         return answer
+
+    async def doctor(self) -> list[Finding]:
+        """What `dentalpin modules doctor` says; each finding has `code`, `severity`, `module` and `message`."""
+        from app.core.plugins.doctor import examine
+        from app.core.plugins.loader import core_version, discover_modules
+
+        found: list[Finding] = []
+
+        async def look(connection: AsyncConnection) -> None:
+            found.extend(await examine(connection, discover_modules(), core_version=core_version()))
+
+        await self.in_transaction(look)
+        return found
 
     async def restart(self) -> None:
         """The processor runs at every start, mostly with nothing to do."""

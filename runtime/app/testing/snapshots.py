@@ -22,7 +22,17 @@ from pg_type t where t.typnamespace = 'public'::regnamespace and t.typtype in ('
 """
 TABLES = "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') order by 1"
 # What the core writes down about its own work, and therefore changes with every operation.
-BOOKS = frozenset({"core_module", "core_module_operation_log", "core_revision", "core_setting", "refresh_tokens", "burned_tokens"})
+BOOKS = frozenset(
+    {
+        "core_module",
+        "core_module_operation_log",
+        "core_module_request",
+        "core_revision",
+        "core_setting",
+        "refresh_tokens",
+        "burned_tokens",
+    }
+)
 
 
 async def schema_of(url: str) -> dict[str, set[tuple[object, ...]]]:

@@ -99,7 +99,7 @@ class Runtime:
     async def snapshot(self) -> dict[str, Any]:
         """Every table's columns and rows, alembic_version included; the core's own books are left out."""
         found: dict[str, Any] = {}
-        books = {"core_module", "core_module_operation_log", "core_setting", "core_revision"}
+        books = {"core_module", "core_module_operation_log", "core_module_request", "core_setting", "core_revision"}
         for table in sorted(await self.tables() - books):
             columns = await self.sql.fetch(
                 "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = $1 ORDER BY ordinal_position", table
