@@ -3,6 +3,8 @@
 Light on purpose: a module imports this when it is mounted. The machinery behind (`tools.registry`, `mcp`) is imported where it is used.
 """
 
+from typing import Any
+
 from .base import AgentResult, BaseAgent
 from .context import AgentContext, AgentMode
 from .guardrails import GuardrailConfig
@@ -17,5 +19,15 @@ __all__ = [
     "Tool",
     "ToolCategory",
     "ToolError",
+    "ToolRegistry",
     "ToolResult",
+    "tool_registry",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("ToolRegistry", "tool_registry"):
+        from .tools import registry
+
+        return getattr(registry, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -21,6 +21,7 @@ from app.core.auth.state import auth_state
 from app.core.errors import Problem
 from app.core.plugins.loader import core_version
 from app.database import Database, set_clinic, unit_of_work
+from dentalpin_kit import logs
 
 from . import tokens
 from .catalogue import ASSISTANTS, MCP
@@ -98,6 +99,7 @@ async def _context(request: Request) -> AgentContext:
             identity = await identify(db, auth_state(request).tokens.read(text, "access"))
             membership = identity.membership(_asked_clinic(request))
             ctx = AgentContext(membership.clinic.id, identity.user.id, credential_id=identity.session_id)
+        logs.add(clinic=ctx.clinic_id)
         await set_clinic(db, ctx.clinic_id)
         return await _admitted(db, replace(ctx, agent=MCP, tools=tools), tools)
 

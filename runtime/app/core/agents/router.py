@@ -10,6 +10,8 @@ from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.auth.dependencies import ClinicContext, get_clinic_context, require_permission
+from app.core.auth.permissions import RoleGrants
+from app.core.roles.service import find_role, refuse_beyond
 from app.core.schemas import ApiResponse, PaginatedApiResponse
 from app.database import get_db
 
@@ -162,6 +164,10 @@ async def get_agent(name: str, ctx: Clinic, _: MayRead, db: Db, tools: Tools) ->
 @router.put("/{name}", summary="Choose how this clinic runs an agent; holds from its next call on")
 async def put_agent(name: str, choice: AgentChoice, ctx: Clinic, _: MayWrite, db: Db, tools: Tools) -> ApiResponse[AgentOut]:
     known = known_agent(tools.modules, name)
+    if choice.role is not None:
+        role = await find_role(db, ctx.clinic_id, choice.role)
+        grants = RoleGrants(role.based_on, tuple(role.granted), tuple(role.denied))
+        refuse_beyond(grants, own=ctx.permissions, modules=tools.modules)
     setting = Setting(choice.enabled, choice.mode, choice.role, choice.guardrails or known.guardrails, chosen=True)
     await choose(db, ctx.clinic_id, name, setting, actor=ctx.user_id)
     return ApiResponse(data=AgentOut.of(known, setting))

@@ -54,6 +54,10 @@ class AgentRunner:
         known, ctx = await self._prepare(name, clinic_id, user_id=user_id, given=given)
         return await self._run(known, ctx)
 
+    async def ended(self) -> None:
+        """Return once nothing runs."""
+        await asyncio.gather(*tuple(self._running), return_exceptions=True)
+
     async def stop(self) -> None:
         """Cancel what runs; each session is closed as failed."""
         running = tuple(self._running)

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -36,6 +36,9 @@ from app.core.runtime.server import RuntimeServer
 from app.core.runtime.sockets import control_socket, public_socket
 from app.core.runtime.status import StatusChannel
 from dentalpin_kit.problems import TemporaryError
+
+if TYPE_CHECKING:
+    from app.core.agents.runner import AgentRunner
 
 logger = logging.getLogger(__name__)
 
@@ -123,7 +126,9 @@ class ServingStage:
         mount(state.mountable, self._registry)
         self._registry.set_disabled(state.disabled)
         routers = (health.router, metrics_router, platform_router, modules_router)
-        return create_app(self._settings, self._registry, database=db, routers=routers)
+        app = create_app(self._settings, self._registry, database=db, routers=routers)
+        self._agents: AgentRunner = app.state.agents
+        return app
 
     async def _install_process(self, state: ServedState, gate: Gate, stack: AsyncExitStack) -> ServingProcess:
         mounted = frozenset(module.name for module in self._registry.mounted)
@@ -178,6 +183,7 @@ class ServingStage:
             work["idle"] = lambda: self._watch_idle(server)
         tasks = {name: asyncio.create_task(_kept_running(name, function), name=name) for name, function in work.items()}
         stack.push_async_callback(_cancel, tasks.values())
+        stack.push_async_callback(self._agents.stop)
         return tasks
 
     async def _watch_locks(self, serving: ServingProcess) -> None:
@@ -240,7 +246,7 @@ class ServingStage:
             after=self._settings.idle_after,
             connections=lambda: server.connections,
             requests=lambda: server.requests,
-            working=lambda: self._removing or self._jobs.busy or not self._locks.held,
+            working=lambda: self._removing or self._jobs.busy or self._agents.running > 0 or not self._locks.held,
             next_due=self._next_due,
         )
         await watch.run()
