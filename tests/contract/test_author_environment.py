@@ -21,8 +21,35 @@ def test_the_inventorys_own_tests_pass_where_only_wheels_are_installed(core_whee
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr
     passed = int(re.search(r"(\d+) passed", done.stdout).group(1))
     assert passed > written, "the conformance suite ran as well"
-    left = "SELECT count(*) FROM pg_database WHERE datname LIKE 'dentalpin_test_%'"
-    assert fetch_value(postgres.superuser_url, left) == 0, "databases were left on the given server"
+    for catalogue, name in (("pg_database", "datname"), ("pg_roles", "rolname")):
+        left = f"SELECT count(*) FROM {catalogue} WHERE {name} LIKE 'dentalpin_test_%'"
+        assert fetch_value(postgres.superuser_url, left) == 0, f"the run left something in {catalogue} of the given server"
+
+
+PRINTED = """
+import pytest
+
+
+@pytest.mark.asyncio
+async def test_create_item(client, auth_headers):
+    response = await client.post(
+        "/api/v1/inventory/items",
+        json={"code": "X", "name": "Widget"},
+        headers=auth_headers,
+    )
+    assert response.status_code == 201
+"""
+
+
+def test_the_guides_printed_test_passes_without_any_configuration(core_wheel, inventory_wheel, postgres, tmp_path):
+    """Neither a conftest nor settings for pytest: the plugin finds the module in pyproject.toml."""
+    author = Author(tmp_path, postgres)
+    author.write("pyproject.toml", '[project]\nname = "x"\n[project.entry-points."dentalpin.modules"]\ninventory = "x:X"\n')
+    author.write("tests/test_items.py", PRINTED)
+
+    done = author.pytest(make_environment(tmp_path / "env", core_wheel, inventory_wheel))
+
+    assert "1 passed" in done.stdout, done.stdout[-6000:] + done.stderr
 
 
 def test_the_core_in_use_is_the_wheels(core_wheel, tmp_path):

@@ -19,6 +19,7 @@ import pytest_asyncio
 
 from .clinics import CLINICS, SECRET, TwoClinics, fill_clinics, with_dependencies
 from .clock import TestClock
+from .jobs import Jobs
 from .operations import ModuleOperations
 from .outbox import Outbox
 from .server import Server, TenantDatabase, database_from, given_server, make_template, own_server
@@ -167,6 +168,17 @@ async def outbox(clinic_database: TenantDatabase, runtime_database: Database, mo
 def published(outbox: Outbox) -> Callable[[str], Awaitable[list[dict[str, Any]]]]:
     """`await published(name)`: the payloads of the events of that name, in order."""
     return outbox.payloads
+
+
+@pytest_asyncio.fixture
+async def jobs(clock: TestClock, clinic_database: TenantDatabase, runtime_database: Database, mounted: None) -> Jobs:
+    """Scheduled jobs on demand: `clock.advance(days=1)`, then `await jobs.run_due()`; `.runs()` lists what ran."""
+    from app.core.jobs.runner import JobRunner
+    from app.core.plugins.registry import module_registry
+
+    runner = JobRunner(runtime_database, module_registry)
+    await runner.sync()
+    return Jobs(runner, clinic_database.owner_url)
 
 
 @pytest.fixture

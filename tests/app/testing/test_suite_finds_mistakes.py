@@ -21,6 +21,7 @@ FOUND = {
     "test_every_route_asks_for_a_clinic_and_a_declared_permission": "a route asks for nothing",
     "test_nobody_and_strangers_are_refused_everywhere": "a route answers nobody",
     "test_each_role_may_do_what_the_manifest_grants_and_no_more": "a route fails",
+    "test_scheduled_jobs_run_in_every_clinic": "a job takes for granted that there is something to do",
     "test_subscribed_events_are_handled": "a handler falls over what it does not know",
 }
 TESTS = """

@@ -29,7 +29,9 @@ from .events import (
     test_every_handler_can_be_called,
     test_subscribed_events_are_handled,
     test_subscriptions_name_events_that_exist,
+    test_switched_off_its_events_wait_and_its_routes_say_so,
 )
+from .jobs import test_scheduled_jobs_run_in_every_clinic
 from .lifecycle import (
     test_a_module_that_is_not_removable_refuses_to_go,
     test_a_restart_changes_nothing,
@@ -75,8 +77,10 @@ __all__ = [
     "test_nobody_and_strangers_are_refused_everywhere",
     "test_removing_takes_what_came_with_the_module_and_nothing_else",
     "test_restoring_the_backup_brings_equal_rows_back",
+    "test_scheduled_jobs_run_in_every_clinic",
     "test_subscribed_events_are_handled",
     "test_subscriptions_name_events_that_exist",
+    "test_switched_off_its_events_wait_and_its_routes_say_so",
     "test_the_database_has_what_the_models_say",
     "test_the_database_itself_keeps_clinics_apart",
     "test_the_manifest_and_the_package_have_no_errors",

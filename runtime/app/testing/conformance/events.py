@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 from uuid import UUID, uuid4
 
 from app.testing.clinics import TwoClinics
@@ -11,6 +11,9 @@ from app.testing.operations import ModuleOperations
 from app.testing.outbox import Outbox
 
 from .subject import Subject
+
+if TYPE_CHECKING:
+    import httpx2
 
 
 def smallest_payload(event: str) -> dict[str, Any]:
@@ -84,3 +87,29 @@ async def test_events_the_module_did_not_subscribe_to_do_not_reach_it(subject: S
 
     told = {event for event, module, _ in await outbox.deliveries() if module == subject.name}
     assert told <= subject.subscriptions.keys()
+
+
+async def test_switched_off_its_events_wait_and_its_routes_say_so(
+    subject: Subject, client: httpx2.AsyncClient, outbox: Outbox, two_clinics: TwoClinics
+) -> None:
+    """`dentalpin modules disable`: nothing is lost, and everything is back with `enable`."""
+    from app.core.plugins.registry import module_registry
+
+    later = [event for event, handlers in subject.subscriptions.items() if not all(each.transactional for each in handlers)]
+    module_registry.set_disabled([subject.name])
+    try:
+        answers = {}
+        for route in subject.routes:
+            url = route.url(subject.name, uuid4())
+            answers[route.name] = (await client.request(route.method, url, headers=two_clinics.a.headers, json=route.body)).status_code
+        for event in later:
+            await outbox.publish(event, subject.payloads.get(event) or smallest_payload(event))
+        await outbox.deliver()
+        waiting = [(event, status) for event, module, status in await outbox.deliveries() if module == subject.name]
+    finally:
+        module_registry.set_disabled([])
+    await outbox.deliver()
+
+    assert set(answers.values()) <= {404, 409}, answers
+    assert sorted(waiting) == sorted((event, "pending") for event in later)
+    assert {status for _, module, status in await outbox.deliveries() if module == subject.name} <= {"done"}
