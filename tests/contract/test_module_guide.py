@@ -36,10 +36,15 @@ def test_the_files_make_a_module_that_passes_its_own_tests_and_the_conformance_s
         author.write(file, text)
     written = len(re.findall(r"^async def test_", FILES["tests/test_orders.py"], re.MULTILINE))
 
-    done = author.pytest(author.overlay(author.repository))
+    environment = author.overlay(author.repository)
+
+    done = author.pytest(environment)
 
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr
     assert int(re.search(r"(\d+) passed", done.stdout).group(1)) > written, "the conformance suite ran as well"
+    for options in (["--update", "--no-wheel"], ["--strict"]):
+        checked = author.run(environment, environment / "bin" / "dentalpin", "modules", "check", *options)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 @pytest.mark.parametrize("block", FRAGMENTS, ids=lambda block: f"line {GUIDE.read_text()[: block.start()].count(chr(10)) + 1}")

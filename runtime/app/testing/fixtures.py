@@ -23,6 +23,7 @@ from .jobs import Jobs
 from .operations import ModuleOperations
 from .outbox import Outbox
 from .server import Server, TenantDatabase, database_from, given_server, make_template, own_server
+from .tools import Tools
 
 # The application is imported by the fixtures that need it: this file is loaded for every run of pytest.
 if TYPE_CHECKING:
@@ -179,6 +180,15 @@ async def jobs(clock: TestClock, clinic_database: TenantDatabase, runtime_databa
     runner = JobRunner(runtime_database, module_registry)
     await runner.sync()
     return Jobs(runner, clinic_database.owner_url)
+
+
+@pytest.fixture
+def tools(runtime_database: Database, mounted: None, two_clinics: TwoClinics) -> Tools:
+    """Tools as an assistant calls them: `await tools.call("patients.search_patients", {"query": "Ana"}, role="dentist")`."""
+    from app.core.agents.tools.registry import ToolRegistry
+    from app.core.plugins.registry import module_registry
+
+    return Tools(ToolRegistry(module_registry, runtime_database), two_clinics.a)
 
 
 @pytest.fixture

@@ -22,6 +22,10 @@ FOUND = {
     "test_nobody_and_strangers_are_refused_everywhere": "a route answers nobody",
     "test_each_role_may_do_what_the_manifest_grants_and_no_more": "a route fails",
     "test_scheduled_jobs_run_in_every_clinic": "a job takes for granted that there is something to do",
+    "test_switched_off_its_events_wait_and_its_routes_say_so": "the handler falls over once it is told",
+    "test_tools_answer_nothing_of_another_clinic": "a tool answers all lines",
+    "test_tools_are_refused_to_whoever_lacks_a_permission": "no role can have what a tool asks for",
+    "test_tools_ask_for_permissions_that_exist_and_can_be_offered": "nobody declares what a tool asks for",
     "test_subscribed_events_are_handled": "a handler falls over what it does not know",
 }
 TESTS = """

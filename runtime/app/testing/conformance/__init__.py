@@ -56,6 +56,11 @@ from .tenancy import (
     test_the_database_itself_keeps_clinics_apart,
     test_things_of_another_clinic_are_neither_found_nor_changed,
 )
+from .tools import (
+    test_tools_answer_nothing_of_another_clinic,
+    test_tools_are_refused_to_whoever_lacks_a_permission,
+    test_tools_ask_for_permissions_that_exist_and_can_be_offered,
+)
 
 __all__ = [
     "bare",
@@ -86,6 +91,9 @@ __all__ = [
     "test_the_manifest_and_the_package_have_no_errors",
     "test_the_migrations_are_a_branch_of_their_own",
     "test_things_of_another_clinic_are_neither_found_nor_changed",
+    "test_tools_answer_nothing_of_another_clinic",
+    "test_tools_are_refused_to_whoever_lacks_a_permission",
+    "test_tools_ask_for_permissions_that_exist_and_can_be_offered",
 ]
 
 for name in __all__:
