@@ -59,11 +59,16 @@ def _grants(patterns: tuple[str, ...], local: str) -> bool:
 
 def events() -> str:
     intro = (
-        "The core's vocabulary, from `runtime/app/core/events/types.py`. Whichever module owns the thing publishes it; a payload may\n"
-        "carry more fields than these. Every other event is named `<module>.<action>` and belongs to the module it is named after.\n"
-        "How events are published and delivered: [creating modules](../technical/creating-modules.md#events).\n\n"
+        "What modules tell each other. The core's vocabulary is in `runtime/app/core/events/types.py`; whichever module owns the thing\n"
+        "publishes it. Every other event is named `<module>.<action>` and belongs to the module it is named after, which may declare it\n"
+        "with `get_events()`. A payload may carry more fields than these; it holds ids, times, amounts and statuses, never what was\n"
+        "written about a patient. How events are published and delivered: [creating modules](technical/creating-modules.md#events).\n"
+        "Deliveries that failed: [operating](user-manual/operations.md#events-that-could-not-be-delivered).\n\n"
+        "## The core's catalogue\n\n"
     )
-    return f"# Events\n\n{GENERATED}\n{intro}{references.events()}"
+    own = "\n## Events of official modules\n\nDeclared by the module itself.\n\n"
+    heard = "\n## Who listens\n\nHandlers of official modules.\n\n"
+    return f"# Events\n\n{GENERATED}\n{intro}{references.events()}{own}{references.own_events()}{heard}{references.listeners()}"
 
 
 def api() -> str:
@@ -125,7 +130,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "../technical/core-api.md": core_api.page,
     "states.md": states,
     "modules.md": modules,
-    "events.md": events,
+    "../events.md": events,
     "api.md": api,
     "errors.md": error_codes,
     "module-checks.md": module_checks,

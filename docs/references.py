@@ -5,9 +5,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from dentalpin_kit.problems import DomainError, TemporaryError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from app.core.plugins.registry import MountedModule
 
 ROOT = Path(__file__).parents[1]
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -24,10 +29,38 @@ def events() -> str:
     """The catalogue of the core with the fields each payload has at least."""
     from app.core.events.types import CATALOGUE
 
+    return _payloads(CATALOGUE.items())
+
+
+def own_events() -> str:
+    """What official modules declare of their own."""
+    return _payloads((name, model) for module in _official() for name, model in sorted(module.events.items()))
+
+
+def listeners() -> str:
+    """Which official module hears what, and how."""
+    rows = [
+        f"| `{event}` | {module.name} | {'before the commit' if each.transactional else 'after the commit'} |\n"
+        for module in _official()
+        for event, subscriptions in sorted(module.handlers.items())
+        for each in subscriptions
+    ]
+    return "| event | module | when |\n|---|---|---|\n" + "".join(rows) if rows else "None of them listens to another.\n"
+
+
+def _official() -> "list[MountedModule]":
+    from app.core.plugins.loader import discover_modules
+    from app.core.plugins.registry import MountedModule
+
+    return [MountedModule(found.module, found.manifest) for found in discover_modules() if found.of_core]
+
+
+def _payloads(events: "Iterable[tuple[str, type[BaseModel] | None]]") -> str:
     parts = ["| event | payload, at least | may be null or absent |\n|---|---|---|\n"]
-    for name, model in CATALOGUE.items():
-        needed = [field for field, about in model.model_fields.items() if about.is_required()]
-        spare = [field for field, about in model.model_fields.items() if not about.is_required()]
+    for name, model in events:
+        fields = model.model_fields if model is not None else {}
+        needed = [field for field, about in fields.items() if about.is_required()]
+        spare = [field for field, about in fields.items() if not about.is_required()]
         parts.append(f"| `{name}` | {_words(needed)} | {_words(spare)} |\n")
     return "".join(parts)
 

@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from app.core.plugins import BaseModule, ModuleContext
 
 from . import lifecycle
-from .events import get_event_handlers
+from .events import get_event_handlers, get_events
 from .manifest import MANIFEST, PERMISSIONS
 from .models import Appointment, AppointmentCabinetEvent, AppointmentStatusEvent, Cabinet
 from .router import router
@@ -25,6 +25,9 @@ class AgendaModule(BaseModule):
 
     def get_event_handlers(self) -> dict:
         return get_event_handlers()
+
+    def get_events(self) -> dict:
+        return get_events()
 
     def get_tools(self) -> list:
         # Imported when the first agent asks: a runtime without one does not pay for it.

@@ -6,12 +6,34 @@ Payloads carry ids, times (ISO 8601) and statuses, never what was written about 
 from datetime import datetime
 from uuid import UUID
 
+from pydantic import BaseModel, ConfigDict
+
 from app.core.events import EventType, event_bus
 
 from .models import Appointment, AppointmentCabinetEvent, AppointmentStatusEvent
 from .states import Transition
 
 RESCHEDULED = "agenda.rescheduled"
+
+
+class RescheduledPayload(BaseModel):
+    """The appointment as it is, and where it was before."""
+
+    model_config = ConfigDict(extra="allow")
+
+    clinic_id: UUID
+    appointment_id: UUID
+    patient_id: UUID
+    starts_at: datetime
+    ends_at: datetime
+    from_starts_at: datetime
+    from_ends_at: datetime
+    from_professional_id: UUID
+
+
+def get_events() -> dict:
+    """There is no such event in the core's catalogue, so it carries this module's name."""
+    return {RESCHEDULED: RescheduledPayload}
 
 
 def get_event_handlers() -> dict:
@@ -23,7 +45,6 @@ def publish_scheduled(appointment: Appointment) -> None:
 
 
 def publish_rescheduled(appointment: Appointment, *, from_starts_at: datetime, from_ends_at: datetime, from_professional_id: UUID) -> None:
-    """There is no such event in the core's catalogue, so it carries this module's name."""
     before = {
         "from_starts_at": from_starts_at.isoformat(),
         "from_ends_at": from_ends_at.isoformat(),

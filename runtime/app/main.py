@@ -108,12 +108,12 @@ def create_app(
     app.router.routes.append(Route(MCP_PATH, McpEndpoint(), name="mcp"))
     for router in routers:
         app.include_router(router)
-    _mount_modules(app, registry)
+    mount_routes(app, registry)
     app.include_router(pages_router)
     return app
 
 
-def _mount_modules(app: FastAPI, registry: ModuleRegistry) -> None:
+def mount_routes(app: FastAPI, registry: ModuleRegistry) -> None:
     """Each module's routes under its name. One whose routes cannot be made is left out with what needs it; the others serve."""
     for mounted in registry.mounted:
         lacking = [need for need in mounted.manifest.depends if need not in registry]

@@ -15,6 +15,8 @@ from dentalpin_kit.problems import DomainError
 
 GROUPS: Final = {
     "clinics": "app.cli.clinics",
+    "events": "app.cli.events",
+    "jobs": "app.cli.jobs",
     "modules": "app.cli.modules",
     "users": "app.cli.users",
 }

@@ -78,7 +78,14 @@ class NotInstallable(PluginError):
         super().__init__(f"{name} cannot be installed: {reason}", module=name)
 
 
-class DependencyMissing(PluginError):
+class TopologyError(PluginError, ValueError):
+    """Modules that cannot be put in an order."""
+
+    status = 422
+    code = "module_topology"
+
+
+class DependencyMissing(TopologyError):
     status = 422
     code = "module_dependency_missing"
 
@@ -90,7 +97,7 @@ class DependencyMissing(PluginError):
         )
 
 
-class DependencyCycle(PluginError):
+class DependencyCycle(TopologyError):
     status = 422
     code = "module_dependency_cycle"
 

@@ -16,13 +16,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from .base import BaseModule
-from .errors import ManifestInvalid, NameClaimedTwice, PluginError
+from .errors import DependencyCycle, DependencyMissing, ManifestInvalid, NameClaimedTwice, PluginError
+from .errors import TopologyError as TopologyError
 from .manifest import Manifest
 
 if TYPE_CHECKING:
     from .checks.issues import Issue
 
 logger = logging.getLogger(__name__)
+
+# Under the names modules of the public application know.
+CircularDependencyError = DependencyCycle
+MissingDependencyError = DependencyMissing
 
 GROUP: Final = "dentalpin.modules"
 CORE_DISTRIBUTION: Final = "dentalpin-core"
