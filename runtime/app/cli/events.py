@@ -36,9 +36,8 @@ def dead_letters(
     if as_json:
         return print_json({"data": [asdict(each) for each in found], "total": total})
     for each in found:
-        typer.echo(
-            f"{each.id}  {each.published_at:%Y-%m-%d %H:%M:%S}  {each.event} -> {each.module} ({each.attempts} attempts): {each.last_error}"
-        )
+        tried = f"{each.event} to {each.module}, {each.attempts} attempts"
+        typer.echo(f"{each.id}  {each.published_at:%Y-%m-%d %H:%M:%S}  {tried}: {each.last_error}")
     if not found:
         typer.echo("No dead letters.")
     elif total > len(found):

@@ -320,3 +320,47 @@ async def test_a_trigger_nobody_can_read_is_said_in_the_log_and_holds_up_no_othe
 
     assert "The job 'wrong' of recalls cannot be scheduled: its cron trigger cannot be read" in caplog.text
     assert len(await clinics.next_runs()) == 2
+
+
+async def test_no_more_clinics_at_once_than_the_job_allows(clinics):
+    running, most = 0, 0
+
+    async def alone(clinic_id):
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.01)
+        running -= 1
+
+    clinics.install(ScheduledJob("alone", alone, "interval", trigger_args={"hours": 1}))
+    runner = clinics.runner
+    await runner.sync()
+    clinics.clock.pass_(hours=1)
+
+    await asyncio.gather(*(runner.run_due() for _ in range(4)))
+    await runner.run_due()
+
+    assert most == 1
+    assert {run[2] for run in await clinics.runs()} == {"done"}
+
+
+async def test_nothing_runs_while_the_modules_tables_are_not_safe_from_removal(clinics):
+    safe = False
+    clinics.install(DAILY)
+    runner = JobRunner(clinics.database, clinics.registry, serving=lambda: safe)
+    await runner.sync()
+    clinics.clock.pass_(hours=1)
+
+    assert await runner.run_due() == 0
+    safe = True
+    assert await runner.run_due() == 2
+
+
+async def test_the_jobs_of_a_module_that_has_none_any_more_go(clinics):
+    clinics.install(DAILY)
+    await clinics.runner.sync()
+    clinics.install()
+
+    await clinics.runner.run_due()
+
+    assert await clinics.next_runs() == []

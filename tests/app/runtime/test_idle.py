@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.core.runtime.idle import IdleWatch
+from app.core.runtime.idle import IdleWatch, earliest
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -65,3 +65,17 @@ async def test_a_delivery_that_is_due_soon_is_waited_for(watch, readings):
     assert not await watch.idle_at(130)
     readings.due = NOW + timedelta(hours=1)
     assert await watch.idle_at(160)
+
+
+async def test_the_first_of_what_is_due_counts_whoever_says_so():
+    async def nothing():
+        return None
+
+    async def in_an_hour():
+        return NOW + timedelta(hours=1)
+
+    async def in_a_minute():
+        return NOW + timedelta(minutes=1)
+
+    assert await earliest(nothing, in_an_hour, in_a_minute) == NOW + timedelta(minutes=1)
+    assert await earliest(nothing) is None

@@ -53,8 +53,13 @@ class Dispatcher:
         *,
         bus: EventBus = event_bus,
         on_notify: Mapping[str, Callable[[], None]] | None = None,
+        serving: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`on_notify`: what to do when somebody notifies on another channel, since a connection listens anyway."""
+        """`on_notify`: what to do when somebody notifies on another channel, since a connection listens anyway.
+
+        `serving`: whether the modules' tables are safe from removal at the moment; nothing is delivered while they are not.
+        """
+        self._serving = serving
         self._database = database
         self._registry = registry
         self._bus = bus
@@ -87,10 +92,13 @@ class Dispatcher:
 
     async def next_due(self) -> datetime | None:
         """When there is something to deliver (in the past: now), or None. For deciding whether the process may leave, and when to wake."""
-        if not modes.allows("write"):
+        if not self._may_work():
             return None
         async with self._database.unit() as unit:
             return await outbox.next_due(unit.session, self._modules)
+
+    def _may_work(self) -> bool:
+        return self._serving() and modes.allows("write")
 
     @property
     def _modules(self) -> list[str]:
@@ -98,7 +106,7 @@ class Dispatcher:
 
     async def deliver_one(self) -> bool:
         """Try one due delivery to its end; False if none is due. Where the clinic's mode lets modules change nothing, deliveries wait."""
-        if not modes.allows("write"):
+        if not self._may_work():
             return False
         delivery: Delivery | None = None
         try:

@@ -48,15 +48,21 @@ Question = Callable[[AsyncSession, Iterable[Key]], Awaitable[datetime | None]]
 class JobRunner:
     """Runs the jobs of the modules mounted in `registry`. One per process is enough; several are safe."""
 
-    def __init__(self, database: Database, registry: ModuleRegistry) -> None:
+    def __init__(self, database: Database, registry: ModuleRegistry, *, serving: Callable[[], bool] = lambda: True) -> None:
+        """`serving`: whether the modules' tables are safe from removal at the moment; nothing is run while they are not."""
         self._database = database
         self._registry = registry
+        self._serving = serving
+        self._claiming = asyncio.Lock()
         self._running: Counter[Key] = Counter()
         self._resting: set[asyncio.Event] = set()
         self._syncing = asyncio.Lock()
         self._synced: tuple[frozenset[Key], tuple[Clinic, ...]] | None = None
         self._met: set[str] = set()
         self._process = f"{socket.gethostname()[:60]}:{os.getpid()}"
+
+    def _may_work(self) -> bool:
+        return self._serving() and modes.allows("write")
 
     @property
     def busy(self) -> bool:
@@ -77,9 +83,9 @@ class JobRunner:
 
     async def run_due(self) -> int:
         """Run everything that is due; returns how many runs that took."""
-        if not self._jobs():
-            return 0
-        await self.sync()
+        # Also where no module has a job any more: then those of yesterday are taken out, once.
+        if self._jobs() or self._synced is None or self._synced[0]:
+            await self.sync()
         runs = 0
         while await self._run_one():
             runs += 1
@@ -130,7 +136,7 @@ class JobRunner:
 
     async def _ask(self, question: Question, jobs: Iterable[Key]) -> datetime | None:
         keys = list(jobs)
-        if not keys or not modes.allows("write"):
+        if not keys or not self._may_work():
             return None
         async with self._database.unit() as unit:
             return await question(unit.session, keys)
@@ -138,17 +144,15 @@ class JobRunner:
     async def _run_one(self) -> bool:
         """Run one due job to its end; False if none is due, or all that are run elsewhere."""
         jobs = self._jobs()
-        free = [key for key, job in jobs.items() if self._running[key] < job.max_instances]
-        if not free or not modes.allows("write"):
+        if not jobs or not self._may_work():
             return False
         due: Due | None = None
         run = 0
         try:
             async with self._database.unit() as unit:
-                due = await schedule.claim(unit.session, free, clock.now())
+                due = await self._claim(unit.session, jobs)
                 if due is None:
                     return False
-                self._running[due.key] += 1
                 run = await self._begin(due)
                 await self._do(unit, jobs[due.key], due, run)
         except LostClaim:
@@ -163,6 +167,15 @@ class JobRunner:
             if due is not None:
                 self._running[due.key] -= 1
         return True
+
+    async def _claim(self, session: AsyncSession, jobs: Jobs) -> Due | None:
+        # One after the other, so that no two see the same place free.
+        async with self._claiming:
+            free = [key for key, job in jobs.items() if self._running[key] < job.max_instances]
+            due = await schedule.claim(session, free, clock.now()) if free else None
+            if due is not None:
+                self._running[due.key] += 1
+            return due
 
     async def _begin(self, due: Due) -> int:
         async with self._database.unit() as unit:

@@ -167,8 +167,9 @@ class ServingStage:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.leave, "drain")
-        self._jobs = JobRunner(db, self._registry)
-        dispatcher = Dispatcher(db, self._registry, on_notify={JOB_CHANNEL: self._jobs.wake})
+        # What is mounted is safe from removal only while the locks are held and the gate is open.
+        self._jobs = JobRunner(db, self._registry, serving=lambda: serving.gate.open)
+        dispatcher = Dispatcher(db, self._registry, on_notify={JOB_CHANNEL: self._jobs.wake}, serving=lambda: serving.gate.open)
         self._next_due: Callable[[], Awaitable[datetime | None]] = lambda: earliest(dispatcher.next_due, self._jobs.next_wake)
         self._wake_background = (dispatcher.wake, self._jobs.wake)
         work: dict[str, Callable[[], Awaitable[None]]] = {
