@@ -126,14 +126,41 @@ def surfaces() -> dict[Path, str]:
     return found
 
 
+def authorisation() -> str:
+    intro = (
+        "Every route of a runtime with the official modules, what it asks of who calls it, and which standard roles have that. A clinic\n"
+        "may widen and narrow roles and make its own ([access](../technical/access.md)). The same for every clinic: a person of another\n"
+        "clinic is refused with `not_a_member`, and nobody at all with `not_signed_in`. Each cell is tried by\n"
+        "`tests/app/auth/test_authorisation_matrix.py`.\n\n"
+    )
+    return f"# Authorisation\n\n{GENERATED}\n{intro}{references.authorisation()}"
+
+
+def retention() -> str:
+    from app.core.retention import KEPT, KEPT_ELSEWHERE
+    from control_plane.retention import KEPT as PLATFORM
+    from dentalpin_kit.retention import table_of
+
+    modules = (
+        "Tables of modules are a clinic's records: kept until somebody deletes them, or the module is removed, which dumps them first.\n"
+        "How long health records and invoices must be kept is the law's to say; no module deletes them by itself.\n"
+    )
+    return (
+        f"# Retention\n\n{GENERATED}\nEvery table the core and the platform have, and how long its rows are kept.\n\n"
+        f"## Runtime\n\n{table_of((*KEPT, *KEPT_ELSEWHERE))}\n{modules}\n## Platform\n\n{table_of(PLATFORM)}"
+    )
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "../technical/core-api.md": core_api.page,
     "states.md": states,
     "modules.md": modules,
     "../events.md": events,
     "api.md": api,
+    "authorisation.md": authorisation,
     "errors.md": error_codes,
     "module-checks.md": module_checks,
+    "retention.md": retention,
 }
 
 

@@ -7,6 +7,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
+from fastapi import FastAPI
+from pydantic import SecretStr
+
 from dentalpin_kit.problems import DomainError, TemporaryError
 
 if TYPE_CHECKING:
@@ -65,24 +68,47 @@ def _payloads(events: "Iterable[tuple[str, type[BaseModel] | None]]") -> str:
     return "".join(parts)
 
 
-def runtime_routes() -> str:
-    """What a runtime with the official modules answers."""
+def runtime_app() -> FastAPI:
+    """A runtime with the official modules, as it serves them; it reaches no database."""
     from app.config import Settings
-    from app.core.clinics.router import router as clinics_router
     from app.core.plugins.loader import discover_modules
     from app.core.plugins.registry import ModuleRegistry, MountedModule
-    from app.core.plugins.router import router as modules_router
-    from app.core.roles.router import router as roles_router
+    from app.core.runtime.routers import serving_routers
     from app.database import Database
     from app.main import create_app
 
     official = [MountedModule(found.module, found.manifest) for found in discover_modules() if found.of_core]
     registry = ModuleRegistry(sorted(official, key=lambda module: (len(module.manifest.depends), module.name)))
-    settings = Settings(secret_key="x" * 32)  # type: ignore[arg-type]  # pydantic makes a secret of it
-    app = create_app(settings, registry, database=Database("postgresql://nobody@localhost/none"), routers=(modules_router,))
-    routers = [("", modules_router), ("/api/v1", clinics_router), ("/api/v1", roles_router)]
-    routers += [(f"/api/v1/{each.name}", router) for each in registry.active if (router := each.module.get_router()) is not None]
-    return _table(app.openapi(), {key: asked for prefix, router in routers for key, asked in _permissions(prefix, router.routes).items()})
+    settings = Settings(secret_key=SecretStr("only to describe what a runtime serves"))
+    return create_app(settings, registry, database=Database("postgresql://nobody@localhost/none"), routers=serving_routers())
+
+
+def runtime_routes() -> str:
+    """What a runtime with the official modules answers."""
+    from app.core.auth.declarations import declarations
+
+    app = runtime_app()
+    return _table(app.openapi(), {(each.method.lower(), each.path): list(each.permissions) for each in declarations(app)})
+
+
+def authorisation() -> str:
+    """Every route, who may call it, and which of the standard roles that is."""
+    from app.core.auth.declarations import Access, declarations
+    from app.core.auth.permissions import ROLES, RoleGrants, permissions_for
+
+    app = runtime_app()
+    granted = {role: permissions_for(RoleGrants.standard(role), app.state.registry) for role in ROLES}
+    parts = [f"| route | asks for | {' | '.join(ROLES)} |\n|---|---|{'---|' * len(ROLES)}\n"]
+    for each in declarations(app):
+        may = dict.fromkeys(ROLES, each.access is not Access.PLATFORM)
+        if each.access is Access.PERMISSION:
+            may = {role: all(permission in granted[role] for permission in each.permissions) for role in ROLES}
+        asks = (
+            _words(each.permissions) + (" in every clinic, or being the owner" if each.everywhere else "")
+            or f"{each.access.value}{f': {each.reason}' if each.reason else ''}"
+        )
+        parts.append(f"| `{each.name}` | {asks} | {' | '.join('yes' if may[role] else '' for role in ROLES)} |\n")
+    return "".join(parts)
 
 
 def platform_routes() -> str:
@@ -129,24 +155,6 @@ def _error_types() -> Iterator[type[DomainError]]:
             module = importlib.import_module(".".join((package, *inner.parts)))
             own = (value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__)
             yield from (value for value in own if issubclass(value, DomainError) and "code" in vars(value))
-
-
-def _permissions(prefix: str, routes: Iterable[Any]) -> dict[tuple[str, str], list[str]]:
-    """{(method, path): permissions} of the routes that ask for one, as `require_permission` marks its dependencies."""
-    found: dict[tuple[str, str], list[str]] = {}
-    for route in routes:
-        asked = list(_asked(getattr(route, "dependant", None)))
-        if asked:
-            for method in route.methods:
-                found[method.lower(), prefix + route.path] = asked
-    return found
-
-
-def _asked(dependant: Any) -> Iterator[str]:
-    for inner in getattr(dependant, "dependencies", ()):
-        if permission := getattr(inner.call, "permission", None):
-            yield permission
-        yield from _asked(inner)
 
 
 def _table(document: Mapping[str, Any], permissions: Mapping[tuple[str, str], list[str]]) -> str:

@@ -1,7 +1,5 @@
 from control_plane.config import Settings
-from control_plane.mail.base import Mailer
-from control_plane.mail.folder import FolderMailer
-from control_plane.mail.smtp import SmtpMailer
+from dentalpin_kit.mail import FolderMailer, Mailer, SmtpMailer
 
 
 def build_mailer(settings: Settings) -> Mailer:

@@ -1,6 +1,6 @@
 """The words of the invitation, in the clinic's language where the platform speaks it."""
 
-from control_plane.mail.base import Mail
+from dentalpin_kit.mail import Mail
 
 _TEXTS = {
     "es": (

@@ -5,6 +5,7 @@ Only boot, the processor and the CLI ever read the owner's URL: the serving stag
 """
 
 from functools import lru_cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Self
 
@@ -12,12 +13,27 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_valid
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MINIMUM_SECRET_LENGTH = 32
+MINIMUM_CHARACTERS = 8
+"""Different characters in a secret; of 32 random hexadecimal digits one in 25 million has fewer."""
+PLACEHOLDERS = ("changeme", "change-me", "change_me", "your-secret", "your_secret", "secret-key-here", "insecure")
+"""What examples and generators put where a secret belongs."""
 
 
 def _from_file(value: SecretStr | None, file: Path | None) -> SecretStr | None:
     if value is None and file is not None:
         return SecretStr(file.read_text(encoding="utf-8").strip())
     return value
+
+
+def _refuse_weak(name: str, secret: str) -> None:
+    """Raise ValueError for a secret somebody could guess: short, of few characters, or copied from an example."""
+    advice = "make one with `openssl rand -base64 48`"
+    if len(secret) < MINIMUM_SECRET_LENGTH:
+        raise ValueError(f"{name} is shorter than {MINIMUM_SECRET_LENGTH} characters; {advice}")
+    if len(set(secret)) < MINIMUM_CHARACTERS:
+        raise ValueError(f"{name} is made of fewer than {MINIMUM_CHARACTERS} different characters; {advice}")
+    if any(word in secret.lower() for word in PLACEHOLDERS):
+        raise ValueError(f"{name} looks like the placeholder of an example; {advice}")
 
 
 class Settings(BaseSettings):
@@ -31,6 +47,16 @@ class Settings(BaseSettings):
 
     secret_key: SecretStr | None = None
     secret_key_file: Path | None = None
+    data_key: SecretStr | None = None
+    """Seals what has to be read again (second factors). Without one a key derived from secret_key does, and goes with it."""
+    data_key_file: Path | None = None
+    trusted_proxies: str = ""
+    """Networks of the proxies in front of this runtime, `10.0.0.0/8, 192.0.2.7`: only they are believed who asks through them."""
+    smtp_url: SecretStr | None = None
+    """smtp://user:password@host:port or smtps://…; without it and without mail_folder this runtime sends no mail."""
+    smtp_url_file: Path | None = None
+    mail_folder: Path | None = None
+    mail_from: str = "DentalPin <no-reply@localhost>"
     storage: Path = Path("storage")
     revision_file: Path | None = None
 
@@ -64,15 +90,23 @@ class Settings(BaseSettings):
             raise ValueError(f"{info.field_name} may not be empty")
         return value
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for entry in filter(None, map(str.strip, value.split(","))):
+            ip_network(entry)
+        return value
+
     @model_validator(mode="after")
     def _read_files(self) -> Self:
         self.database_url = _from_file(self.database_url, self.database_url_file)
         self.owner_database_url = _from_file(self.owner_database_url, self.owner_database_url_file)
         self.secret_key = _from_file(self.secret_key, self.secret_key_file)
-        if self.secret_key is not None and len(self.secret_key.get_secret_value()) < MINIMUM_SECRET_LENGTH:
-            raise ValueError(
-                f"DENTALPIN_SECRET_KEY is shorter than {MINIMUM_SECRET_LENGTH} characters; make one with `openssl rand -base64 48`"
-            )
+        self.data_key = _from_file(self.data_key, self.data_key_file)
+        self.smtp_url = _from_file(self.smtp_url, self.smtp_url_file)
+        for name, secret in (("DENTALPIN_SECRET_KEY", self.secret_key), ("DENTALPIN_DATA_KEY", self.data_key)):
+            if secret is not None:
+                _refuse_weak(name, secret.get_secret_value())
         return self
 
     @property

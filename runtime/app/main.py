@@ -1,11 +1,11 @@
 """The application of one serving process: core routers, the mounted modules, the pages, and the layers around all of them."""
 
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
 from inspect import isawaitable, iscoroutine
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware import Middleware
@@ -20,28 +20,45 @@ from app.core.agents.router import router as agents_router
 from app.core.agents.runner import AgentRunner
 from app.core.agents.tokens_router import router as tokens_router
 from app.core.agents.tools.registry import ToolRegistry
+from app.core.auth.account_router import router as account_router
 from app.core.auth.passwords import Passwords
 from app.core.auth.platform_router import router as platform_router
 from app.core.auth.router import router as auth_router
-from app.core.auth.state import AuthState
+from app.core.auth.state import AuthState, read_networks
 from app.core.auth.tokens import AccessTokens
 from app.core.clinics.router import router as clinics_router
 from app.core.clinics.service import SeedClinic, seed_installed_modules
 from app.core.events.router import router as events_router
 from app.core.jobs.router import router as jobs_router
+from app.core.mail.room import MailRoom, build_mailer
 from app.core.observability.metrics import observe_request
+from app.core.pages.account import router as account_pages
 from app.core.pages.problems import error_page
 from app.core.pages.router import router as pages_router
 from app.core.plugins.errors import ModuleDisabled
 from app.core.plugins.registry import ModuleRegistry, MountedModule, module_registry
 from app.core.requests import SecurityHeadersLayer, UnitOfWorkLayer
 from app.core.roles.router import router as roles_router
+from app.core.users.router import router as users_router
 from app.database import Database
+from dentalpin_kit.mail import Mailer
 from dentalpin_kit.requests import RequestsLayer, RouteLayer
 
 logger = logging.getLogger(__name__)
 
 API = "/api/v1"
+CORE_ROUTERS: Final = (
+    auth_router,
+    account_router,
+    tokens_router,
+    clinics_router,
+    roles_router,
+    users_router,
+    platform_router,
+    events_router,
+    jobs_router,
+    agents_router,
+)
 Layer = Callable[[ASGIApp], ASGIApp]
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -80,7 +97,7 @@ def create_app(
         # The interactive pages load scripts from elsewhere, which our policy forbids.
         docs_url=None,
         redoc_url=None,
-        lifespan=lifespan,
+        lifespan=_until_mailed(lifespan),
         middleware=[
             Middleware(RequestsLayer, observe=observe_request, module_of=partial(_module_of, registry)),
             *(Middleware(layer) for layer in layers),
@@ -97,19 +114,26 @@ def create_app(
     app.state.seed_clinic = seed_clinic
     app.state.error_page = error_page
     app.state.mode = modes.current_mode() if mode is None else mode
-    app.state.auth = AuthState(AccessTokens(secret.get_secret_value()), secure, passwords or Passwords())
+    app.state.auth = AuthState(
+        AccessTokens(secret.get_secret_value()),
+        secure,
+        passwords or Passwords(),
+        data_key=settings.data_key.get_secret_value() if settings.data_key is not None else None,
+        trusted_proxies=read_networks(settings.trusted_proxies),
+    )
+    app.state.mail = MailRoom(_mailer(settings), database)
     app.state.tools = ToolRegistry(registry, database)
     app.state.agents = AgentRunner(app.state.tools)
     errors.install(app)
     app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]  # the documented way to change the document
-    core = (auth_router, tokens_router, clinics_router, roles_router, platform_router, events_router, jobs_router, agents_router)
-    for router in core:
+    for router in CORE_ROUTERS:
         app.include_router(router, prefix=API)
     app.router.routes.append(Route(MCP_PATH, McpEndpoint(), name="mcp"))
     for router in routers:
         app.include_router(router)
     mount_routes(app, registry)
-    app.include_router(pages_router)
+    for router in (pages_router, account_pages):
+        app.include_router(router)
     return app
 
 
@@ -157,6 +181,23 @@ def _module_of(registry: ModuleRegistry, path: str) -> str | None:
     """The mounted module whose routes lie at this path."""
     name = path.removeprefix(f"{API}/").partition("/")[0]
     return name if name in registry and path.startswith(f"{API}/") else None
+
+
+def _mailer(settings: Settings) -> Mailer | None:
+    smtp_url = settings.smtp_url.get_secret_value() if settings.smtp_url is not None else None
+    return build_mailer(smtp_url=smtp_url, folder=settings.mail_folder, sender=settings.mail_from)
+
+
+def _until_mailed(lifespan: Lifespan | None) -> Lifespan:
+    """The lifespan given, after which mails under way are waited for."""
+
+    @asynccontextmanager
+    async def whole(app: FastAPI) -> AsyncIterator[None]:
+        async with lifespan(app) if lifespan is not None else nullcontext():
+            yield
+            await app.state.mail.close()
+
+    return whole
 
 
 def _database(settings: Settings) -> Database:

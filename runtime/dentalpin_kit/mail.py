@@ -4,9 +4,6 @@ import asyncio
 import os
 import re
 from dataclasses import dataclass
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import parseaddr
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 from urllib.parse import unquote, urlsplit
@@ -15,6 +12,7 @@ from dentalpin_kit.problems import TemporaryError
 
 if TYPE_CHECKING:
     import smtplib
+    from email.message import EmailMessage
 
 TIMEOUT_SECONDS: Final = 20.0
 
@@ -39,8 +37,13 @@ class MailNotSent(TemporaryError):
     code: ClassVar[str] = "mail_not_sent"
 
 
-def message_of(mail: Mail, sender: str) -> EmailMessage:
+def message_of(mail: Mail, sender: str) -> "EmailMessage":
     """The mail as an RFC 5322 message. Lines are not folded: a link must survive whole."""
+    # Imported with the first mail: a waking runtime sends none.
+    from email.message import EmailMessage
+    from email.policy import SMTP
+    from email.utils import parseaddr
+
     message = EmailMessage(policy=SMTP.clone(max_line_length=0))
     message["From"] = sender
     message["To"] = mail.to
@@ -87,7 +90,6 @@ class SmtpMailer:
         await asyncio.to_thread(self._send, mail)
 
     def _send(self, mail: Mail) -> None:
-        # Imported with the first mail: a waking runtime sends none.
         import smtplib
 
         host = self._url.hostname or ""

@@ -42,7 +42,7 @@ def test_the_wheel_holds_everything_a_life_cycle_needs(environment, tenant_datab
         "DATABASE_URL": tenant_database.app_url,
         "OWNER_DATABASE_URL": tenant_database.owner_url,
         "DENTALPIN_STORAGE": str(tmp_path / "storage"),
-        "DENTALPIN_SECRET_KEY": "s" * 40,
+        "DENTALPIN_SECRET_KEY": "only for this test, and long enough",
         "PG_BINDIR": str(tenant_database.bindir),
     }
 

@@ -22,6 +22,7 @@ def secrets_folder(tenant: Path) -> Path:
 def runtime_environment(tenant: Path, runtime: Path, passed_on: Mapping[str, str]) -> dict[str, str]:
     """What every command of this tenant needs, `tenant` being its folder."""
     secrets = secrets_folder(tenant)
+    data_key = secrets / "data.key"
     return {
         "PATH": f"{runtime.parent}:/usr/local/bin:/usr/bin:/bin",
         "LANG": "C.UTF-8",
@@ -29,7 +30,10 @@ def runtime_environment(tenant: Path, runtime: Path, passed_on: Mapping[str, str
         "DATABASE_URL_FILE": str(secrets / "app.url"),
         "OWNER_DATABASE_URL_FILE": str(secrets / "owner.url"),
         "DENTALPIN_SECRET_KEY_FILE": str(secrets / "secret.key"),
+        # A folder made before there was one gets it with the next change of its modules.
+        **({"DENTALPIN_DATA_KEY_FILE": str(data_key)} if data_key.exists() else {}),
         "DENTALPIN_STORAGE": str(tenant / "storage"),
+        "DENTALPIN_MAIL_FOLDER": str(tenant / "mail"),
         "DENTALPIN_REVISION_FILE": str(tenant / REVISION),
     }
 

@@ -17,6 +17,8 @@ SCRAM_ITERATIONS = 4096
 """PostgreSQL's own default. The passwords are random, so more would not make them harder to guess."""
 OWNER, APP = "owner.password", "app.password"
 KEY = "secret.key"
+DATA_KEY = "data.key"
+"""Seals what the runtime has to read again; unlike the secret key it cannot be made anew."""
 
 
 def scram_verifier(password: str, *, salt: bytes | None = None) -> str:
@@ -34,6 +36,7 @@ def ensure_secrets(tenant: Path) -> RoleVerifiers:
     folder = secrets_folder(tenant)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     _ensure(folder / KEY, 48)
+    _ensure(folder / DATA_KEY, 48)
     owner, app = (_ensure(folder / name, 32) for name in (OWNER, APP))
     return RoleVerifiers(owner=scram_verifier(owner), app=scram_verifier(app))
 

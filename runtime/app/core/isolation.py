@@ -107,7 +107,7 @@ CORE_EXEMPT: Final[Mapping[str, Rule]] = {
         ("SELECT", "INSERT"),
         (
             Policy("see_own", "SELECT", f"{CLINIC} IS NULL OR {_OWN} OR (clinic_id IS NULL AND {_OF_ITS_PEOPLE})"),
-            Policy("append", "INSERT", check="true"),
+            Policy("append", "INSERT", check=f"clinic_id IS NULL OR {_OWN}"),
         ),
     ),
     "burned_tokens": Rule(("SELECT", "INSERT")),

@@ -182,7 +182,7 @@ async def test_the_same_origin_can(client):
 
 
 async def test_failed_attempts_make_an_account_wait_whatever_headers_say(client):
-    for number in range(PAIR.failures):
+    for number in range(PAIR.attempts):
         answer = await client.post(
             LOGIN, json={"email": "ana@example.com", "password": "no"}, headers={"X-Forwarded-For": f"203.0.113.{number}"}
         )
@@ -199,3 +199,57 @@ async def test_a_wrong_body_is_refused_without_repeating_it(client):
     assert answer.json()["data"] is None
     assert answer.json()["errors"][0]["field"] == "body.password"
     assert "hunter2" not in answer.text
+
+
+async def test_somebody_sees_where_they_are_signed_in_and_ends_a_session(client):
+    here, there = await tokens_of(client), await tokens_of(client)
+    headers = bearer(here["access_token"])
+    sessions = (await client.get("/api/v1/auth/sessions", headers=headers)).json()["data"]
+    assert [each["current"] for each in sessions] == [False, True]
+    assert {each["peer"] for each in sessions} == {"192.0.2.7"}
+    ended = await client.delete(f"/api/v1/auth/sessions/{sessions[0]['id']}", headers=headers)
+    assert ended.status_code == 200
+    assert (await client.get(ME, headers=bearer(there["access_token"]))).json()["errors"] == [{"code": "session_ended"}]
+    assert (await client.get(ME, headers=headers)).status_code == 200
+    again = await client.delete(f"/api/v1/auth/sessions/{sessions[0]['id']}", headers=headers)
+    assert again.json()["errors"] == [{"code": "session_unknown"}]
+
+
+async def test_nobody_ends_another_persons_session(clinic_app, client):
+    await clinic_app.add_user("eva@example.com")
+    data = await tokens_of(client)
+    [session] = (await client.get("/api/v1/auth/sessions", headers=bearer(data["access_token"]))).json()["data"]
+    async with await clinic_app.signed_in("eva@example.com") as eva:
+        assert (await eva.delete(f"/api/v1/auth/sessions/{session['id']}")).status_code == 404
+    assert (await client.get(ME, headers=bearer(data["access_token"]))).status_code == 200
+
+
+async def test_signing_out_everywhere_else_keeps_this_session(client):
+    here, there = await tokens_of(client), await tokens_of(client)
+    assert (await client.delete("/api/v1/auth/sessions", headers=bearer(here["access_token"]))).status_code == 200
+    assert (await client.get(ME, headers=bearer(here["access_token"]))).status_code == 200
+    assert (await client.get(ME, headers=bearer(there["access_token"]))).status_code == 401
+
+
+async def test_sign_ins_and_refusals_are_in_ones_own_trail(client):
+    await login(client, password="wrong")
+    data = await tokens_of(client)
+    entries = (await client.get("/api/v1/auth/trail", headers=bearer(data["access_token"]))).json()
+    assert [entry["event"] for entry in entries["data"]] == ["signed_in", "sign_in_refused"]
+    assert entries["total"] == 2
+    assert entries["data"][0]["peer"] == "192.0.2.7"
+
+
+async def test_behind_a_proxy_the_operator_named_its_word_about_the_client_counts(clinic_app, ana):
+    from pydantic import SecretStr
+
+    from app.config import Settings
+    from tests.support.app import SECRET, build
+
+    behind = build(
+        clinic_app.schema, clinic_app.database, settings=Settings(secret_key=SecretStr(SECRET), trusted_proxies="192.0.2.0/24, 10.0.0.1")
+    )
+    async with behind.client(**{"X-Forwarded-For": "203.0.113.66, 198.51.100.4, 10.0.0.1"}) as client:
+        data = await tokens_of(client)
+        [session] = (await client.get("/api/v1/auth/sessions", headers=bearer(data["access_token"]))).json()["data"]
+    assert session["peer"] == "198.51.100.4"

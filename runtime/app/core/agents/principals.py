@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Row, and_, select
+from sqlalchemy import Row, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.auth.models import Membership, Role, User
@@ -35,12 +35,13 @@ async def permissions_now(session: AsyncSession, ctx: AgentContext, registry: Mo
 
 
 async def permissions_of_person(session: AsyncSession, user_id: UUID, clinic_id: UUID, registry: ModuleRegistry) -> Permissions:
-    """What a person may do in a clinic now; nothing if they may not sign in or do not work there."""
+    """What a person may do in a clinic now; nothing if they may not sign in, do not work there, or lack its second factor."""
     rows = await session.execute(
         _GRANTS.join(Membership, and_(Membership.clinic_id == Role.clinic_id, Membership.role == Role.name))
         .join(User, and_(User.id == Membership.user_id, User.status == "active"))
         .join(Clinic, and_(Clinic.id == Membership.clinic_id, Clinic.status == "active"))
         .where(Membership.user_id == user_id, Membership.clinic_id == clinic_id, Membership.status == "active")
+        .where(or_(Clinic.second_factor_required.is_(False), User.second_factor_since.is_not(None)))
     )
     return _granted(rows.one_or_none(), registry)
 

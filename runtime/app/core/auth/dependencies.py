@@ -79,7 +79,7 @@ async def get_clinic_context(
 ) -> ClinicContext:
     """The clinic of the request: `X-Clinic-Id`, else `?clinic_id=`, else the token's, else the only membership.
 
-    From here on the transaction sees the rows of that clinic only.
+    From here on the transaction sees the rows of that clinic only. Raises SecondFactorRequired where the clinic asks for one.
     """
     membership = identity.membership(asked)
     logs.add(clinic=membership.clinic.id)

@@ -48,15 +48,107 @@ class WrongCredentials(DomainError):
         super().__init__("E-mail address or password is wrong. Check both and try again.")
 
 
+class SecondFactorNeeded(DomainError):
+    """The password was right; `pending` goes with the code to POST /api/v1/auth/login/second-factor."""
+
+    status: ClassVar[int] = 401
+    code: ClassVar[str] = "second_factor_needed"
+
+    def __init__(self, pending: str, expires_in: int) -> None:
+        super().__init__(
+            "Now the code of your authenticator app: send it with `pending` to POST /api/v1/auth/login/second-factor.",
+            pending=pending,
+            expires_in=expires_in,
+        )
+
+
+class SignInExpired(DomainError):
+    status: ClassVar[int] = 401
+    code: ClassVar[str] = "sign_in_expired"
+
+    def __init__(self) -> None:
+        super().__init__("Too much time passed since the password. Sign in again from the start.")
+
+
+class SecondFactorWrong(DomainError):
+    status: ClassVar[int] = 401
+    code: ClassVar[str] = "second_factor_wrong"
+
+    def __init__(self) -> None:
+        super().__init__("This code is not right, or was used before. Wait for the next one, or use a recovery code.")
+
+
+class SecondFactorRequired(DomainError):
+    """The clinic asks for it; everything that needs no clinic goes on, so that it can be set up."""
+
+    status: ClassVar[int] = 403
+    code: ClassVar[str] = "second_factor_required"
+
+    def __init__(self) -> None:
+        super().__init__("This clinic asks everybody for a second factor. Set one up first: POST /api/v1/auth/second-factor.")
+
+
+class SecondFactorEnrolled(DomainError):
+    status: ClassVar[int] = 409
+    code: ClassVar[str] = "second_factor_enrolled"
+
+    def __init__(self) -> None:
+        super().__init__("A second factor is in force already. Remove it first: POST /api/v1/auth/second-factor/remove.")
+
+
+class NoSecondFactor(DomainError):
+    status: ClassVar[int] = 409
+    code: ClassVar[str] = "no_second_factor"
+
+    def __init__(self) -> None:
+        super().__init__("There is no second factor. Set one up first: POST /api/v1/auth/second-factor.")
+
+
+class SecondFactorUnreadable(DomainError):
+    """The key it was sealed with is not here any more: recovery codes still work."""
+
+    status: ClassVar[int] = 409
+    code: ClassVar[str] = "second_factor_unreadable"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The clinic's key was changed, so codes cannot be checked. Use a recovery code, or ask an administrator to reset it."
+        )
+
+
+class SessionUnknown(DomainError):
+    status: ClassVar[int] = 404
+    code: ClassVar[str] = "session_unknown"
+
+    def __init__(self) -> None:
+        super().__init__("You have no such session, or it has ended. Take an id from GET /api/v1/auth/sessions.")
+
+
+class LinkRefused(DomainError):
+    """A link to set a password that does not open anything."""
+
+    status: ClassVar[int] = 410
+    code: ClassVar[str] = "link_refused"
+
+    def __init__(self) -> None:
+        super().__init__("This link has expired, was used, or was replaced by a newer one. Ask for another.")
+
+
+class PasswordWrong(DomainError):
+    status: ClassVar[int] = 403
+    code: ClassVar[str] = "password_wrong"
+
+    def __init__(self) -> None:
+        super().__init__("This is not your password. Type your present one.")
+
+
 class TooManyAttempts(DomainError):
     status: ClassVar[int] = 429
     code: ClassVar[str] = "too_many_attempts"
 
     def __init__(self, retry_after: int) -> None:
         minutes = max(1, round(retry_after / 60))
-        super().__init__(
-            f"Too many failed attempts. Wait {minutes} minute{'s' if minutes > 1 else ''}, then try again.", retry_after=retry_after
-        )
+        super().__init__(f"Too many attempts. Wait {minutes} minute{'s' if minutes > 1 else ''}, then try again.", retry_after=retry_after)
 
 
 class PermissionDenied(DomainError):

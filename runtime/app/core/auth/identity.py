@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.clinics.models import Clinic
 
-from .errors import ClinicNotChosen, NoMembership, NotAMember, SessionEnded
+from .errors import ClinicNotChosen, NoMembership, NotAMember, SecondFactorRequired, SessionEnded
 from .models import Membership, RefreshToken, Role, User
 from .permissions import RoleGrants
 from .tokens import Claims
@@ -59,6 +59,17 @@ class Identity:
 
     def membership(self, asked: UUID | None) -> ClinicRole:
         """The clinic of a request: the one asked for, else the token's, else the only one.
+
+        Raises what `choose` does, and SecondFactorRequired where the clinic asks for one. Whoever has one showed it: signing in asks for
+        it, and setting it up ends every other session.
+        """
+        chosen = self.choose(asked)
+        if chosen.clinic.second_factor_required and not self.user.has_second_factor:
+            raise SecondFactorRequired
+        return chosen
+
+    def choose(self, asked: UUID | None) -> ClinicRole:
+        """The clinic a person means, whether they may work there at the moment or not.
 
         Raises NotAMember, NoMembership, and ClinicNotChosen, which lists them.
         """

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.schemas import ApiResponse
 from app.database import get_db
+from dentalpin_kit.tokens import Token
 
 from . import invitations
 from .errors import NotSignedIn
@@ -25,15 +26,19 @@ class InvitationOut(BaseModel):
     serial: int | str
 
 
-@router.post("/-/invitation", response_model=ApiResponse[InvitationOut])
-async def register_invitation(
-    given: InvitationIn, request: Request, db: Annotated[AsyncSession, Depends(get_db)]
-) -> ApiResponse[InvitationOut]:
-    """Make the link with this serial the only one that opens; 409 once the owner has a password."""
+async def for_inviting(request: Request, db: Annotated[AsyncSession, Depends(get_db)]) -> Token:
+    """Let the platform in, with a token made for this. Raises NotSignedIn, NoPlatform, TokenRefused."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         raise NotSignedIn
-    verified = await invitations.verify_platform_token(db, token.strip(), "invite")
-    await invitations.burn(db, verified.jti, verified.expires_at)
+    return await invitations.verify_platform_token(db, token.strip(), "invite")
+
+
+@router.post("/-/invitation", response_model=ApiResponse[InvitationOut])
+async def register_invitation(
+    given: InvitationIn, token: Annotated[Token, Depends(for_inviting)], db: Annotated[AsyncSession, Depends(get_db)]
+) -> ApiResponse[InvitationOut]:
+    """Make the link with this serial the only one that opens; 409 once the owner has a password."""
+    await invitations.burn(db, token.jti, token.expires_at)
     await invitations.register(db, email=given.email, serial=str(given.serial))
     return ApiResponse(data=InvitationOut(email=given.email.lower(), serial=given.serial))

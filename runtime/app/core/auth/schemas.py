@@ -17,6 +17,13 @@ class Credentials(BaseModel):
     """The clinic the access token is for; requests may still name another."""
 
 
+class SecondStep(BaseModel):
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    pending: SecretStr = Field(min_length=1, max_length=2048)
+    code: SecretStr = Field(min_length=1, max_length=40)
+
+
 class RefreshRequest(BaseModel):
     model_config = ConfigDict(hide_input_in_errors=True)
 
@@ -40,6 +47,7 @@ class UserOut(BaseModel):
     email: str
     full_name: str
     is_owner: bool
+    has_second_factor: bool
 
 
 class ClinicOut(BaseModel):
@@ -52,6 +60,7 @@ class ClinicOut(BaseModel):
     timezone: str
     currency: str
     locale: str
+    second_factor_required: bool
 
 
 class MembershipOut(BaseModel):

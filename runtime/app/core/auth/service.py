@@ -1,127 +1,95 @@
-"""Signing in, renewing a session and ending it. A session is a family of refresh tokens, each used once."""
+"""Signing in, in one step or two, and passwords: changing one's own, asking for a link, using it."""
 
-import hashlib
-import secrets
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import unit_of_work
 
-from .errors import RefreshRefused, RefreshReused, WrongCredentials
-from .models import RefreshToken, User
+from . import second_factor, sessions, trail
+from .errors import NotSignedIn, PasswordWrong, SecondFactorNeeded, SessionEnded, SignInExpired, WrongCredentials
+from .models import User
+from .passwords import check_strength
+from .sessions import OpenSession
 from .state import AuthState
-from .tokens import ACCESS_LIFETIME, Claims
+from .throttle import CODE
+from .tokens import PENDING_LIFETIME, Claims
+from .trail import Origin
 
-IDLE_LIFETIME: Final = timedelta(days=7)
-"""A session nobody renews ends after this."""
-TOTAL_LIFETIME: Final = timedelta(days=30)
-"""However often it is renewed, a session ends after this."""
-
-
-@dataclass(frozen=True, slots=True)
-class OpenSession:
-    """A session and the tokens for it; the refresh token is not stored and cannot be read again."""
-
-    claims: Claims
-    refresh_token: str
+_PENDING_SECONDS: Final = int(PENDING_LIFETIME.total_seconds())
 
 
 async def sign_in(
-    session: AsyncSession, auth: AuthState, *, email: str, password: str, peer: str, clinic_id: UUID | None = None
+    session: AsyncSession,
+    auth: AuthState,
+    *,
+    email: str,
+    password: str,
+    origin: Origin,
+    clinic_id: UUID | None = None,
+    for_pages: bool = False,
 ) -> OpenSession:
-    """Open a session for who has this password. Raises TooManyAttempts, WrongCredentials."""
+    """Open a session for who has this password. Raises TooManyAttempts, WrongCredentials, SecondFactorNeeded."""
     account = email.strip().lower()
-    auth.throttle.check(account, peer)
+    buckets = auth.throttle.of_sign_in(account, origin.peer)
+    await auth.throttle.attempt(buckets)
     # A transaction of its own: computing a hash takes long, and no connection should wait for it.
     async with unit_of_work() as reading:
-        found = (
-            await reading.execute(select(User.id, User.password_hash).where(User.email == account, User.status == "active"))
-        ).one_or_none()
+        query = select(User.id, User.password_hash, User.second_factor_since).where(User.email == account, User.status == "active")
+        found = (await reading.execute(query)).one_or_none()
     valid, renewed = await auth.passwords.verify(password, found.password_hash if found else None)
     if found is None or not valid:
-        auth.throttle.failed(account, peer)
+        async with unit_of_work() as noting:
+            await trail.record(noting, origin, "sign_in_refused", user_id=found.id if found else None)
         raise WrongCredentials
-    auth.throttle.succeeded(account, peer)
+    await auth.throttle.succeeded(buckets)
     if renewed is not None:
         await session.execute(update(User).where(User.id == found.id).values(password_hash=renewed))
-    return await open_session(session, found.id, clinic_id)
+    if found.second_factor_since is not None:
+        raise SecondFactorNeeded(auth.tokens.issue(Claims(found.id, uuid4(), clinic_id), "pending"), _PENDING_SECONDS)
+    return await sessions.open_session(session, found.id, origin, clinic_id, for_pages=for_pages)
 
 
-async def open_session(session: AsyncSession, user_id: UUID, clinic_id: UUID | None = None) -> OpenSession:
-    """Open a session for somebody whose identity is proven; their expired sessions are cleared away."""
-    await session.execute(delete(RefreshToken).where(RefreshToken.user_id == user_id, RefreshToken.expires_at < func.now()))
-    claims = Claims(user_id, uuid4(), clinic_id)
-    return OpenSession(claims, await _add_link(session, claims))
+async def complete_sign_in(
+    session: AsyncSession, auth: AuthState, *, pending: str, code: str, origin: Origin, for_pages: bool = False
+) -> OpenSession:
+    """The second step. Raises SignInExpired, SecondFactorWrong, SecondFactorUnreadable, TooManyAttempts."""
+    try:
+        claims = auth.tokens.read(pending, "pending")
+    except (NotSignedIn, SessionEnded) as error:
+        raise SignInExpired from error
+    if await session.scalar(select(User.id).where(User.id == claims.user_id, User.status == "active")) is None:
+        raise SignInExpired
+    await second_factor.check(session, auth, claims.user_id, code, origin=origin)
+    return await sessions.open_session(session, claims.user_id, origin, claims.clinic_id, for_pages=for_pages)
 
 
-async def renew(session: AsyncSession, refresh_token: str, clinic_id: UUID | None = None) -> OpenSession:
-    """Replace a refresh token by the next one of its session.
-
-    Raises RefreshRefused for one that is unknown, expired or of an ended session. One that was used before has been copied: the whole
-    session is ended, in a transaction of its own since this one is rolled back, and RefreshReused raised.
-    """
-    digest = _digest(refresh_token)
-    used = (
-        await session.execute(
-            update(RefreshToken)
-            .where(
-                RefreshToken.token_hash == digest,
-                RefreshToken.used_at.is_(None),
-                RefreshToken.revoked_at.is_(None),
-                RefreshToken.expires_at > func.now(),
-                RefreshToken.user_id.in_(select(User.id).where(User.status == "active")),
-            )
-            .values(used_at=func.now())
-            .returning(RefreshToken.user_id, RefreshToken.family_id)
-            .execution_options(synchronize_session=False)
-        )
-    ).one_or_none()
-    if used is not None:
-        claims = Claims(used.user_id, used.family_id, clinic_id)
-        return OpenSession(claims, await _add_link(session, claims))
-    family = await session.scalar(
-        select(RefreshToken.family_id).where(RefreshToken.token_hash == digest, RefreshToken.used_at.is_not(None))
-    )
-    if family is None:
-        raise RefreshRefused
-    async with unit_of_work() as ending:
-        await end_session(ending, family)
-    raise RefreshReused
+async def prove_password(auth: AuthState, user_id: UUID, password: str) -> None:
+    """Somebody signed in shows that it is still them. Raises PasswordWrong, TooManyAttempts."""
+    bucket = auth.throttle.bucket(CODE, "password", str(user_id))
+    await auth.throttle.attempt([bucket])
+    async with unit_of_work() as reading:
+        hashed = await reading.scalar(select(User.password_hash).where(User.id == user_id))
+    valid, _ = await auth.passwords.verify(password, hashed)
+    if not valid:
+        raise PasswordWrong
+    await auth.throttle.succeeded([bucket])
 
 
-async def end_session(session: AsyncSession, family_id: UUID) -> None:
-    """End a session everywhere: its refresh tokens and, at once, every access token issued for it."""
-    await session.execute(
-        update(RefreshToken)
-        .where(RefreshToken.family_id == family_id, RefreshToken.revoked_at.is_(None))
-        .values(revoked_at=func.now())
-        .execution_options(synchronize_session=False)
-    )
+async def change_password(
+    session: AsyncSession, auth: AuthState, user_id: UUID, *, email: str, current: str, new: str, origin: Origin, session_id: UUID
+) -> None:
+    """Raises PasswordWrong, PasswordTooWeak, TooManyAttempts. Every other session ends."""
+    await prove_password(auth, user_id, current)
+    await set_password(session, auth, user_id, email=email, password=new, origin=origin)
+    await sessions.end_all(session, user_id, but=session_id)
 
 
-def access_token(auth: AuthState, opened: OpenSession) -> tuple[str, int]:
-    """An access token for a session and the seconds it lasts."""
-    return auth.tokens.issue(opened.claims, "access"), int(ACCESS_LIFETIME.total_seconds())
-
-
-async def _add_link(session: AsyncSession, claims: Claims) -> str:
-    token = secrets.token_urlsafe(32)
-    began = select(func.coalesce(func.min(RefreshToken.created_at), func.now())).where(RefreshToken.family_id == claims.session_id)
-    await session.execute(
-        insert(RefreshToken).values(
-            user_id=claims.user_id,
-            family_id=claims.session_id,
-            token_hash=_digest(token),
-            expires_at=func.least(func.now() + IDLE_LIFETIME, began.scalar_subquery() + TOTAL_LIFETIME),
-        )
-    )
-    return token
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+async def set_password(session: AsyncSession, auth: AuthState, user_id: UUID, *, email: str, password: str, origin: Origin) -> None:
+    """Raises PasswordTooWeak. Sessions are the caller's to end."""
+    check_strength(password, email)
+    hashed = await auth.passwords.hash(password)
+    await session.execute(update(User).where(User.id == user_id).values(password_hash=hashed, password_set_at=func.now()))
+    await trail.record(session, origin, "password_set", user_id=user_id)

@@ -1,16 +1,24 @@
 """What signing in needs of the process, built once by `create_app` and kept in `app.state.auth`."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from .passwords import Passwords
-from .throttle import LoginThrottle
+from .sealing import Sealer
+from .throttle import Throttle
 from .tokens import PAGE_LIFETIME, AccessTokens
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+Networks = tuple[IPv4Network | IPv6Network, ...]
 
 
 @dataclass(frozen=True)
@@ -19,7 +27,20 @@ class AuthState:
     secure: bool
     """Whether people reach this runtime by https."""
     passwords: Passwords = field(default_factory=Passwords)
-    throttle: LoginThrottle = field(default_factory=LoginThrottle)
+    data_key: str | None = field(default=None, repr=False)
+    """Seals second factors; without one of its own, a key derived from the tokens' secret does."""
+    trusted_proxies: Networks = ()
+    """Whose word about the address of a client counts."""
+    clock: Callable[[], float] = time.time
+
+    @cached_property
+    def throttle(self) -> Throttle:
+        return Throttle(self.tokens.derive("attempts"))
+
+    @cached_property
+    def sealer(self) -> Sealer:
+        secret = self.data_key.encode() if self.data_key else self.tokens.derive("data key")
+        return Sealer(secret)
 
     @property
     def cookie(self) -> str:
@@ -59,5 +80,29 @@ def changes_something(method: str) -> bool:
 
 
 def peer_of(connection: HTTPConnection) -> str:
-    """The address at the other end of the connection, whatever headers say."""
-    return connection.client.host if connection.client else "unknown"
+    """The address at the other end of the connection, whatever headers say.
+
+    Where that is a proxy the operator named, the last address in X-Forwarded-For that none of those proxies wrote for another of them:
+    each appends whom it was asked by, so what a client wrote itself stands further left.
+    """
+    peer = connection.client.host if connection.client else "unknown"
+    trusted = auth_state(connection).trusted_proxies
+    if not trusted:
+        return peer
+    told = [entry.strip() for entry in ",".join(connection.headers.getlist("x-forwarded-for")).split(",") if entry.strip()]
+    while told and _within(peer, trusted):
+        peer = told.pop()
+    return peer
+
+
+def read_networks(text: str) -> Networks:
+    """Networks from a setting: `10.0.0.0/8, 192.0.2.7`. Raises ValueError."""
+    return tuple(ip_network(entry.strip()) for entry in text.split(",") if entry.strip())
+
+
+def _within(peer: str, networks: Networks) -> bool:
+    try:
+        address = ip_address(peer)
+    except ValueError:
+        return False
+    return any(address in network for network in networks)

@@ -1,7 +1,8 @@
 """The tokens this runtime signs for its own people: HS256, with a key derived from the runtime's secret.
 
 An access token lasts minutes and names the session it belongs to, so that it dies with the session. A page token is the same in a
-browser's cookie, for a working day. What the *platform* signs is read by `dentalpin_kit.tokens`.
+browser's cookie, for a working day. A pending one says that the password was right and a code is still to come. What the *platform*
+signs is read by `dentalpin_kit.tokens`.
 """
 
 import hashlib
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
 
 ACCESS_LIFETIME: Final = timedelta(minutes=10)
 PAGE_LIFETIME: Final = timedelta(hours=12)
+PENDING_LIFETIME: Final = timedelta(minutes=5)
+"""Between the password and the code of the second factor."""
 _ALGORITHM: Final = "HS256"
 
-Kind = Literal["access", "page"]
+Kind = Literal["access", "page", "pending"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class AccessTokens:
         from joserfc import jwt
 
         now = datetime.now(UTC)
-        lifetime = ACCESS_LIFETIME if kind == "access" else PAGE_LIFETIME
+        lifetime = {"access": ACCESS_LIFETIME, "page": PAGE_LIFETIME, "pending": PENDING_LIFETIME}[kind]
         payload = {
             "sub": str(claims.user_id),
             "sid": str(claims.session_id),

@@ -1,4 +1,4 @@
-"""The trail of sign-ins and of changes to who may do what. Append-only for requests; `docs/technical/retention.md` says for how long."""
+"""The trail of sign-ins and of changes to who may do what. Append-only for requests; `docs/reference/retention.md` says for how long."""
 
 from dataclasses import dataclass
 from typing import Any, Final

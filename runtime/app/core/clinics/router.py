@@ -1,10 +1,12 @@
-"""`/api/v1/clinics`: the clinics somebody works in, and adding one."""
+"""`/api/v1/clinics`: the clinics somebody works in, adding one, changing one."""
 
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.auth import trail
 from app.core.auth.dependencies import ClinicContext, get_clinic_context, get_identity, require_permission
 from app.core.auth.identity import Identity
 from app.core.modes import refuse
@@ -12,7 +14,8 @@ from app.core.schemas import ApiResponse
 from app.database import get_db
 
 from . import service
-from .schemas import ClinicCreate, ClinicResponse
+from .errors import ClinicIsAnother
+from .schemas import ClinicChange, ClinicCreate, ClinicResponse
 
 router = APIRouter(prefix="/clinics", tags=["clinics"])
 
@@ -35,4 +38,24 @@ async def create_clinic(
     # Its modules' default rows are loaded with it.
     refuse("write", request.app.state.mode)
     clinic = await service.create_clinic(db, given, like=ctx.clinic, creator=ctx.user.id, seed=request.app.state.seed_clinic)
+    await trail.record(db, request, "clinic_created", clinic_id=clinic.id, actor_id=ctx.user.id)
     return ApiResponse(data=ClinicResponse.of(clinic, service.FIRST_ROLE))
+
+
+@router.patch("/{clinic_id}", response_model=ApiResponse[ClinicResponse])
+async def change_clinic(
+    clinic_id: UUID,
+    given: ClinicChange,
+    request: Request,
+    ctx: Annotated[ClinicContext, Depends(get_clinic_context)],
+    _: Annotated[None, Depends(require_permission("admin.clinic.write"))],
+    db: Annotated[AsyncSession, Depends(get_db)],
+) -> ApiResponse[ClinicResponse]:
+    """Change the clinic the request is about: its facts, and whether everybody needs a second factor."""
+    if clinic_id != ctx.clinic_id:
+        raise ClinicIsAnother
+    refuse("write", request.app.state.mode)
+    clinic = await service.change_clinic(db, ctx.clinic, given)
+    changed = sorted(given.model_dump(exclude_none=True))
+    await trail.record(db, request, "clinic_changed", clinic_id=clinic_id, actor_id=ctx.user.id, fields=changed)
+    return ApiResponse(data=ClinicResponse.of(clinic, ctx.role))

@@ -11,10 +11,7 @@ from app.core.auth.identity import ClinicRole, CurrentClinic
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
-class ClinicCreate(BaseModel):
-    """A further clinic of this tenant. What is left out is taken from the clinic the request is about."""
-
-    name: Name
+class _Facts(BaseModel):
     country: str | None = Field(None, pattern=r"^[A-Z]{2}$")
     territory: str | None = Field(None, max_length=8)
     timezone: str | None = None
@@ -31,6 +28,20 @@ class ClinicCreate(BaseModel):
         return value
 
 
+class ClinicCreate(_Facts):
+    """A further clinic of this tenant. What is left out is taken from the clinic the request is about."""
+
+    name: Name
+
+
+class ClinicChange(_Facts):
+    """What is left out stays as it is."""
+
+    name: Name | None = None
+    second_factor_required: bool | None = None
+    """Whether everybody in the clinic has to have a second factor; who has none can do nothing else there until they do."""
+
+
 class ClinicResponse(BaseModel):
     """A clinic and the caller's role in it."""
 
@@ -45,6 +56,7 @@ class ClinicResponse(BaseModel):
     locale: str
     legal_form: str | None
     tax_id: str | None
+    second_factor_required: bool
     role: str
 
     @classmethod
@@ -59,6 +71,7 @@ class ClinicResponse(BaseModel):
             locale=clinic.locale,
             legal_form=clinic.legal_form,
             tax_id=clinic.tax_id,
+            second_factor_required=clinic.second_factor_required,
             role=role,
         )
 

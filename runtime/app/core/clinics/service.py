@@ -1,10 +1,10 @@
-"""Adding a clinic to the tenant: its row, its first administrator, and the seeds of every installed module."""
+"""Adding a clinic to the tenant (its row, its first administrator, the seeds of every installed module), and changing one."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from uuid import UUID, uuid4
 
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.auth.identity import CurrentClinic
@@ -12,7 +12,7 @@ from app.core.auth.models import Membership
 from app.database import set_clinic
 
 from .models import Clinic
-from .schemas import ClinicCreate
+from .schemas import ClinicChange, ClinicCreate
 
 SeedClinic = Callable[[AsyncSession, UUID], Awaitable[object]]
 """Loads the seeds of the installed modules for one clinic (`app.core.plugins.seeds.seed_clinic`)."""
@@ -49,6 +49,16 @@ async def create_clinic(
     await session.execute(insert(Membership).values(user_id=creator, clinic_id=clinic.id, role=FIRST_ROLE))
     await seed(session, clinic.id)
     return clinic
+
+
+async def change_clinic(session: AsyncSession, clinic: CurrentClinic, change: ClinicChange) -> CurrentClinic:
+    """Change the clinic of the request; another country starts without the old one's territory."""
+    values = change.model_dump(exclude_none=True)
+    if change.country not in (None, clinic.country):
+        values.setdefault("territory", None)
+    if values:
+        await session.execute(update(Clinic).where(Clinic.id == clinic.id).values(**values))
+    return replace(clinic, **values)
 
 
 async def seed_installed_modules(session: AsyncSession, clinic_id: UUID) -> None:

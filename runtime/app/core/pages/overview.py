@@ -30,7 +30,7 @@ class Overview:
 
 def overview(identity: Identity, asked: UUID | None, registry: ModuleRegistry) -> Overview:
     try:
-        current = identity.membership(asked)
+        current = identity.choose(asked)
     except (ClinicNotChosen, NoMembership, NotAMember):
         return Overview(identity.user, identity.memberships, None, ())
     permissions = permissions_for(current.grants, registry)

@@ -116,17 +116,13 @@ class ServingStage:
 
     def _mount(self, state: ServedState, db: database.Database) -> ASGIApp:
         """The application with what may be served; a module whose routes cannot be made is not in the registry afterwards."""
-        from app.core import health
-        from app.core.observability.router import router as metrics_router
-        from app.core.plugins.router import router as modules_router
-        from app.core.runtime.router import router as platform_router
+        from app.core.runtime.routers import serving_routers
         from app.main import create_app
 
         modes.install(modes.Mode(state.revision.document.get("mode", "normal")) if state.revision else modes.Mode.NORMAL)
         mount(state.mountable, self._registry)
         self._registry.set_disabled(state.disabled)
-        routers = (health.router, metrics_router, platform_router, modules_router)
-        app = create_app(self._settings, self._registry, database=db, routers=routers)
+        app = create_app(self._settings, self._registry, database=db, routers=serving_routers())
         self._agents: AgentRunner = app.state.agents
         return app
 
@@ -163,6 +159,7 @@ class ServingStage:
         from app.core.events.dispatcher import Dispatcher
         from app.core.jobs.runner import JobRunner
         from app.core.jobs.schedule import CHANNEL as JOB_CHANNEL
+        from app.core.retention import Housekeeper
 
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -175,6 +172,7 @@ class ServingStage:
         work: dict[str, Callable[[], Awaitable[None]]] = {
             "dispatcher": dispatcher.run,
             "jobs": self._jobs.run,
+            "housekeeping": Housekeeper(db).run,
             "locks": lambda: self._watch_locks(serving),
         }
         if self._settings.remover_pid is not None:

@@ -135,7 +135,7 @@ async def test_secrets_are_made_once_even_by_two_at_a_time_and_are_private(deplo
     await deployer.ensure_secrets(tenant.tenant_id)
 
     assert {file.name: file.read_text() for file in (platform.tenant_folder / "secrets").iterdir()} == files
-    assert set(files) == {"owner.password", "app.password", "secret.key"}
+    assert set(files) == {"owner.password", "app.password", "secret.key", "data.key"}
     assert len(files["secret.key"]) >= 32
     assert all(file.stat().st_mode & 0o077 == 0 for file in (platform.tenant_folder / "secrets").iterdir())
 

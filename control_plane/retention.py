@@ -1,0 +1,29 @@
+"""How long the platform keeps what. The list is complete: a table that is not in it fails a test."""
+
+from typing import Final
+
+from dentalpin_kit.retention import Kept
+
+_ALWAYS: Final = "as long as the platform"
+_WITH_THE_TENANT: Final = "as long as the tenant's row, which stays after deletion"
+
+KEPT: Final[tuple[Kept, ...]] = (
+    Kept("tenant", "control_plane.tenants", _ALWAYS, "a slug and an account are never given to somebody else; facts for invoices and law"),
+    Kept("observation", "control_plane.tenants", "the newest of each tenant", "what a runtime last proved about itself"),
+    Kept("revision", "control_plane.revisions", _WITH_THE_TENANT, "immutable: what a tenant was asked to run, and why"),
+    Kept("release", "control_plane.releases", _ALWAYS, "revisions point to it"),
+    Kept("operation", "control_plane.operations", _WITH_THE_TENANT, "what was done to a tenant, when and by whom"),
+    Kept("operation_step", "control_plane.operations", _WITH_THE_TENANT, "the steps of an operation"),
+    Kept("tenant_lease", "control_plane.operations", "one row per tenant", "who works on a tenant now"),
+    Kept("audit_entry", "control_plane.audit", _ALWAYS, "append-only: who did what"),
+    Kept("operator_key", "control_plane.access", _ALWAYS, "digests; revoked ones stay, since the audit names them"),
+    Kept("idempotent_answer", "control_plane.idempotency", "one day", "to answer a repeated request", cleared_by="operations.housekeeping"),
+    Kept(
+        "state_transition",
+        "control_plane.transitions",
+        "written anew at each migration",
+        "the state tables, where the database can read them",
+    ),
+    Kept("alembic_version", "control_plane.migrations", _ALWAYS, "which migrations were applied"),
+    Kept("signup", "control_plane.signup", _ALWAYS, "which tenant a sign-up became; the page that shows its progress"),
+)

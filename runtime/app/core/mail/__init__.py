@@ -1,0 +1,1 @@
+"""The few mails a clinic's runtime sends about accounts: invitations and password resets."""

@@ -1,0 +1,1 @@
+"""The people of a clinic, as its administrators manage them."""
