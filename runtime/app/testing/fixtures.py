@@ -11,6 +11,7 @@ import hashlib
 import os
 import tomllib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,14 +44,19 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The server of this run: the one of `DATABASE_URL`, else one of its own."""
+    import asyncpg
+
     from dentalpin_kit.postgres import PostgresError
 
     folder, url = shared_folder(tmp_path_factory), os.environ.get("DATABASE_URL")
-    try:
-        running = given_server(url, folder) if url else own_server(folder)
-    except PostgresError as error:
-        pytest.fail(str(error), pytrace=False)
-    with running as server:
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(given_server(url, folder) if url else own_server(folder))
+        except PostgresError as error:
+            pytest.fail(str(error), pytrace=False)
+        except (OSError, asyncpg.PostgresError) as error:
+            advice = "Give it a role with CREATEROLE and CREATEDB on a server that runs, or unset it to have a server started."
+            pytest.fail(f"DATABASE_URL cannot be used ({error}). {advice}", pytrace=False)
         yield server
 
 

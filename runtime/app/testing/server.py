@@ -146,16 +146,18 @@ def given_server(url: str, folder: Path) -> Iterator[Server]:
     kept = folder / "run"
     forced = os.environ.get("PG_BINDIR")
 
-    def begin() -> Server:
-        fresh = not kept.exists()
-        if fresh:
-            kept.touch(mode=0o600)
-            kept.write_text(f"{secrets.token_hex(4)} {secrets.token_urlsafe(24)}")
-        run, password = kept.read_text().split()
+    def described(run: str, password: str) -> Server:
         prefix = f"dentalpin_test_{run}_"
-        server = Server(url, Path(forced) if forced else None, folder, f"{prefix}owner", f"{prefix}app", password, prefix)
-        if fresh:
-            make_roles(server)
+        return Server(url, Path(forced) if forced else None, folder, f"{prefix}owner", f"{prefix}app", password, prefix)
+
+    def begin() -> Server:
+        if kept.exists():
+            return described(*kept.read_text().split())
+        run, password = secrets.token_hex(4), secrets.token_urlsafe(24)
+        server = described(run, password)
+        make_roles(server)
+        kept.touch(mode=0o600)
+        kept.write_text(f"{run} {password}")
         return server
 
     def end() -> None:

@@ -11,6 +11,8 @@ FOUND = {
     "test_the_manifest_and_the_package_have_no_errors": "a role is granted what nobody declares",
     "test_the_migrations_are_a_branch_of_their_own": "no branch label",
     "test_the_database_has_what_the_models_say": "a column no migration makes",
+    "test_each_revision_can_be_taken_back_by_itself": "a type stays behind",
+    "test_a_read_only_clinic_is_looked_at_and_not_changed": "a GET writes",
     "test_removing_takes_what_came_with_the_module_and_nothing_else": "a type stays behind",
     "test_installing_again_after_a_removal_brings_tables_and_seeds_back": "that type is in the way",
     "test_restoring_the_backup_brings_equal_rows_back": "that type is in the way",

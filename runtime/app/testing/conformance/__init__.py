@@ -35,10 +35,12 @@ from .jobs import test_scheduled_jobs_run_in_every_clinic
 from .lifecycle import (
     test_a_module_that_is_not_removable_refuses_to_go,
     test_a_restart_changes_nothing,
+    test_each_revision_can_be_taken_back_by_itself,
     test_installing_again_after_a_removal_brings_tables_and_seeds_back,
     test_removing_takes_what_came_with_the_module_and_nothing_else,
     test_restoring_the_backup_brings_equal_rows_back,
 )
+from .modes import test_a_read_only_clinic_is_looked_at_and_not_changed
 from .permissions import (
     test_each_role_may_do_what_the_manifest_grants_and_no_more,
     test_every_route_asks_for_a_clinic_and_a_declared_permission,
@@ -69,8 +71,10 @@ __all__ = [
     "subject",
     "test_a_clinic_added_later_gets_the_same_seeds",
     "test_a_module_that_is_not_removable_refuses_to_go",
+    "test_a_read_only_clinic_is_looked_at_and_not_changed",
     "test_a_restart_changes_nothing",
     "test_each_clinic_has_its_own_seeds",
+    "test_each_revision_can_be_taken_back_by_itself",
     "test_each_role_may_do_what_the_manifest_grants_and_no_more",
     "test_events_the_module_did_not_subscribe_to_do_not_reach_it",
     "test_every_handler_can_be_called",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -10,6 +10,9 @@ from app.testing.operations import ModuleOperations
 from app.testing.snapshots import rows_of, schema_of
 
 from .subject import Subject
+
+if TYPE_CHECKING:
+    from app.core.plugins.revisions import OwnedRevision
 
 Picture = dict[str, set[Any]]
 
@@ -46,6 +49,36 @@ async def test_removing_takes_what_came_with_the_module_and_nothing_else(subject
     await remove(subject, bare)
 
     assert differences(before, await picture(bare)) == {}
+
+
+async def test_each_revision_can_be_taken_back_by_itself(subject: Subject, bare: ModuleOperations) -> None:
+    """One step up, down and up again: a restore stops at any of them. `downgrade()` undoes its own `upgrade()`, not less and not more."""
+    url = bare.tenant.owner_url
+    for revision in subject.book.of(subject.name):
+        before = await schema_of(url)
+        await _step(bare, subject, revision, up=True)
+        await _step(bare, subject, revision, up=False)
+        after = await schema_of(url)
+        changed = {kind: (before[kind] - after[kind], after[kind] - before[kind]) for kind in before if before[kind] != after[kind]}
+        assert changed == {}, f"downgrade() of {revision.revision} does not undo its upgrade()"
+        await _step(bare, subject, revision, up=True)
+
+
+async def _step(operations: ModuleOperations, subject: Subject, revision: OwnedRevision, *, up: bool) -> None:
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    from app.core.plugins import migrations
+    from app.database import sqlalchemy_url
+
+    engine = create_async_engine(sqlalchemy_url(operations.tenant.owner_url))
+    if revision.transaction == "none":
+        engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(lambda sync: migrations.run(sync, subject.book, [revision], upgrade=up))
+            await connection.commit()
+    finally:
+        await engine.dispose()
 
 
 async def test_installing_again_after_a_removal_brings_tables_and_seeds_back(subject: Subject, operations: ModuleOperations) -> None:

@@ -42,6 +42,7 @@ class Route:
     path: str
     permissions: frozenset[str]
     has_clinic: bool
+    endpoint: Callable[..., Any]
 
     @property
     def name(self) -> str:
@@ -146,7 +147,8 @@ class Subject:
 def _route(route: Any, method: str) -> Route:
     calls = list(_calls(route.dependant))
     asked = frozenset(str(call.permission) for call in calls if hasattr(call, "permission"))
-    return Route(method, route.path, asked, any(getattr(call, "__name__", "") == "get_clinic_context" for call in calls))
+    has_clinic = any(getattr(call, "__name__", "") == "get_clinic_context" for call in calls)
+    return Route(method, route.path, asked, has_clinic, route.endpoint)
 
 
 def _calls(dependant: Any) -> Iterator[Any]:
