@@ -9,7 +9,7 @@ from app.cli.modules import app
 from app.config import get_settings
 from app.core.plugins import loader
 from tests.support.packages import drop, table
-from tests.support.postgres import in_fresh_loop
+from tests.support.postgres import fetch_value, in_fresh_loop, run_sql
 
 
 @pytest.fixture
@@ -242,3 +242,73 @@ def test_a_managed_runtime_refuses_with_the_platforms_address(modules, packages,
         answer = modules(command, "base")
         assert answer.exit_code == 1
         assert "https://platform.example" in answer.stderr
+
+
+def test_the_frontends_layers_are_written_once(modules, site, tmp_path):
+    site.add("stock", frontend={"layer_path": "frontend"}).file("frontend/nuxt.config.ts", "")
+    site.add("plain")
+    site.add("lost", frontend={"layer_path": "nowhere"})
+    output = tmp_path / "host" / "modules.json"
+
+    assert "is written: 1 layers" in modules("sync-frontend", "--output", str(output)).output
+    assert "is up to date" in modules("sync-frontend", "--output", str(output)).output
+    folder = str(site.folder / "stock" / "dp_stock" / "frontend")
+    assert json.loads(output.read_text()) == {"version": 1, "layers": [folder], "modules": [{"name": "stock", "path": folder}]}
+
+
+def test_old_backups_go_only_when_an_age_is_said(modules, packages, runtime):
+    modules("process")
+    modules("install", "base")
+    modules("process")
+    modules("uninstall", "base")
+    modules("process", "--removals")
+
+    assert "every backup is kept" in modules("prune-backups").output
+    assert "Nothing is old enough" in modules("prune-backups", "--days", "1", "--keep", "0").output
+    assert "would delete base-" in modules("prune-backups", "--days", "0", "--keep", "0", "--dry-run").output
+    assert len(json.loads(modules("restore", "base", "--list", "--json").stdout)["data"]) == 1
+    assert "deleted base-" in modules("prune-backups", "--days", "0", "--keep", "0").output
+    assert json.loads(modules("restore", "base", "--list", "--json").stdout)["data"] == []
+
+
+def test_a_restart_is_kept_with_its_reason_where_nothing_serves(modules, packages, runtime):
+    modules("process")
+
+    answer = modules("restart", "--reason", "new packages")
+
+    assert answer.exit_code == 0
+    assert "Nothing serves at the moment" in answer.output
+    assert fetch_value(runtime.database.owner_url, "SELECT operation || ' ' || via || ' ' || reason FROM core_module_request") == (
+        "restart cli new packages"
+    )
+
+
+def test_in_a_pod_of_the_platform_a_restart_is_refused_with_its_address(modules, packages, runtime, monkeypatch, tmp_path):
+    modules("process")
+    platform = json.dumps({"modules": [], "compliance": {"obligations": []}, "platform": {"url": "https://platform.example"}})
+    run_sql(
+        runtime.database.owner_url,
+        f"INSERT INTO core_revision (generation, identity, effect, document) VALUES (1, 'a', 'b', '{platform}')",
+    )
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("DENTALPIN_REVISION_FILE", str(tmp_path / "revision.json"))
+    get_settings.cache_clear()
+
+    answer = modules("restart")
+
+    assert answer.exit_code == 1
+    assert "https://platform.example" in answer.stderr
+
+
+def test_what_rests_is_tried_again_by_name(modules, site, monkeypatch):
+    site.add("bad").revision("bad_0001", 'raise RuntimeError("no disk")')
+    modules("process")
+    modules("install", "bad")
+    monkeypatch.setenv("DENTALPIN_MODULE_ATTEMPTS", "1")
+    get_settings.cache_clear()
+    modules("process")
+    assert "rests after 1 failed attempts" in modules("process").output
+
+    assert "Tried again at the next start: bad" in modules("retry", "bad").output
+    assert "rests" not in modules("process").output
+    assert modules("retry", "nowhere").exit_code == 4
