@@ -115,7 +115,7 @@ class ModuleRecord:
 
     @property
     def switched_off(self) -> bool:
-        return self.disabled_at is not None
+        return self.state is State.DISABLED or self.disabled_at is not None
 
     @classmethod
     def of(cls, row: sa.Row[Any]) -> "ModuleRecord":

@@ -228,8 +228,7 @@ async def _write(executor: Executor, record: ModuleRecord, step: Step, *, chosen
 
 async def switched_off(executor: Executor) -> frozenset[str]:
     """The modules that are switched off, as of this transaction."""
-    rows = await executor.execute(sa.select(core_module.c.name).where(core_module.c.disabled_at.is_not(None)))
-    return frozenset(rows.scalars())
+    return frozenset(name for name, record in (await books.read_records(executor)).items() if record.switched_off)
 
 
 async def retry(executor: Executor, asker: Asker, name: str | None = None) -> tuple[str, ...]:

@@ -172,7 +172,8 @@ class ServingLocks:
 async def _installed(connection: asyncpg.Connection) -> tuple[frozenset[str], frozenset[str]]:
     """What a process mounts, and what of all modules is switched off: one that is to go stays off until it is gone."""
     rows = await connection.fetch(
-        "SELECT name, state IN ('installed', 'disabled') AS installed, disabled_at IS NOT NULL AS disabled FROM core_module"
+        "SELECT name, state IN ('installed', 'disabled') AS installed, "
+        "state = 'disabled' OR disabled_at IS NOT NULL AS disabled FROM core_module"
     )
     return frozenset(row["name"] for row in rows if row["installed"]), frozenset(row["name"] for row in rows if row["disabled"])
 
