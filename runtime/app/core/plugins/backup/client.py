@@ -1,7 +1,7 @@
 """PostgreSQL's client programs: finding ones that are new enough, and running them without the password ever being visible.
 
-The password stands in a 0600 file named by PGPASSFILE, in a folder only this user can open; everything else goes through libpq's
-variables, so that the command line names no more than files and tables.
+The password stands in a file in memory that PGPASSFILE names: it is on no disk, also when this process is killed. Everything else goes
+through libpq's variables, so that the command line names no more than files and tables.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ import importlib.util
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -94,9 +93,17 @@ def _environment() -> dict[str, str]:
     return {name: os.environ[name] for name in _KEPT if name in os.environ} | {"LC_ALL": "C"}
 
 
+@dataclass(frozen=True)
+class Connection:
+    """What a client program is given to connect: libpq's variables, and the open files they name."""
+
+    variables: dict[str, str]
+    files: tuple[int, ...] = ()
+
+
 @contextmanager
-def connection_environment(url: str) -> Iterator[dict[str, str]]:
-    """libpq's variables for `url`; the password file they name is gone afterwards."""
+def connection_to(url: str) -> Iterator[Connection]:
+    """How to connect to `url`; the password is forgotten afterwards."""
     parsed = make_url(url)
     variables = _environment() | {
         "PGAPPNAME": "dentalpin backup",
@@ -112,17 +119,21 @@ def connection_environment(url: str) -> Iterator[dict[str, str]]:
         if key in parsed.query:
             given = parsed.query[key]
             variables[name] = given if isinstance(given, str) else given[0]
-    with tempfile.TemporaryDirectory(prefix="dentalpin-") as folder:
-        if parsed.password is not None:
-            password_file = Path(folder) / "pgpass"
-            password_file.touch(mode=0o600)
-            secret = str(parsed.password).replace("\\", "\\\\").replace(":", "\\:")
-            password_file.write_text(f"*:*:*:*:{secret}\n", encoding="utf-8")
-            variables["PGPASSFILE"] = str(password_file)
-        yield variables
+    if parsed.password is None:
+        yield Connection(variables)
+        return
+    secret = str(parsed.password).replace("\\", "\\\\").replace(":", "\\:")
+    file = os.memfd_create("pgpass", os.MFD_CLOEXEC)
+    try:
+        # libpq reads no password from a file that others may read.
+        os.fchmod(file, 0o600)
+        os.write(file, f"*:*:*:*:{secret}\n".encode())
+        yield Connection({**variables, "PGPASSFILE": f"/proc/self/fd/{file}"}, (file,))
+    finally:
+        os.close(file)
 
 
-async def run_tool(program: Path, arguments: Sequence[str], *, environment: dict[str, str], writes_to: Path) -> None:
+async def run_tool(program: Path, arguments: Sequence[str], *, connection: Connection, writes_to: Path) -> None:
     """Run a program to its end. Raises StorageFull or DumpFailed; killed if the caller is cancelled."""
     process = await asyncio.create_subprocess_exec(
         program,
@@ -130,7 +141,8 @@ async def run_tool(program: Path, arguments: Sequence[str], *, environment: dict
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
-        env=environment,
+        env=connection.variables,
+        pass_fds=connection.files,
     )
     try:
         _, said = await process.communicate()

@@ -20,7 +20,7 @@ from dentalpin_kit import faults
 
 from . import tables as catalogue
 from .archive import RowDigest, copy_blocks
-from .client import ClientTools, connection_environment, find_tools, run_tool, tool_output
+from .client import ClientTools, connection_to, find_tools, run_tool, tool_output
 from .errors import BackupMismatch, StorageFull
 from .manifest import Backup, Manifest, TableRows
 from .tables import Table, quoted
@@ -103,8 +103,8 @@ async def _write_dump(conn: AsyncConnection, tools: ClientTools, owner_url: str,
         f"--file={path}",
         *[part for table in own for part in ("-t", f"{quoted(table.schema)}.{quoted(table.name)}")],
     ]
-    with connection_environment(owner_url) as environment:
-        await run_tool(tools.pg_dump, arguments, environment=environment, writes_to=path)
+    with connection_to(owner_url) as connection:
+        await run_tool(tools.pg_dump, arguments, connection=connection, writes_to=path)
     _flush(path)
 
 
