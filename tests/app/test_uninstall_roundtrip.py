@@ -1,9 +1,9 @@
 """What comes with a module goes with it, and nothing else does (seeds, guide §9; ADR 0002)."""
 
-from tests.app.plugins.conftest import runtime, site
+from tests.app.plugins.conftest import make_runtime, runtime, site
 from tests.support.packages import drop, table
 
-__all__ = ["runtime", "site"]
+__all__ = ["make_runtime", "runtime", "site"]
 STOCK_SEEDS = """
 - xml_id: stock.default
   table: stock_categories
