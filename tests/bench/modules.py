@@ -25,6 +25,7 @@ from tests.support.runtime_process import TenantRuntime
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 LEAF = name_of(MODULES)
+_REAPED = 0.7
 
 
 def measure() -> dict[str, Any]:
@@ -120,16 +121,28 @@ async def _add_clinic(database: TenantDatabase) -> None:
 def _install_everything(folder: Path, server: Server, site: Path) -> dict[str, float]:
     """The processor on an empty database, and psql with the very statements that make the same, in one transaction."""
     with _database(server) as ours, _database(server) as theirs, _importable(site):
+        spent = _spent(server)
         seconds = asyncio.run(_processed(ours, folder / "storage", site))
+        work = _spent(server) - spent
         script = folder / "everything.sql"
         assert server.bindir is not None
         dump = [server.bindir / "pg_dump", "--no-owner", "--inserts", f"--dbname={ours.owner_url}", f"--file={script}"]
         subprocess.run(dump, check=True)
         psql = [server.bindir / "psql", "--single-transaction", "--quiet", "--no-psqlrc", "--output=/dev/null"]
+        spent = _spent(server)
         begun = time.perf_counter()
         subprocess.run([*psql, "--set=ON_ERROR_STOP=1", f"--file={script}", f"--dbname={theirs.owner_url}"], check=True)
         baseline = time.perf_counter() - begun
-    return {"seconds": seconds, "psql_seconds": baseline, "ratio": seconds / baseline}
+        baseline_work = _spent(server) - spent
+    return {"seconds": seconds, "psql_seconds": baseline, "ratio": seconds / baseline, "work_ratio": work / baseline_work}
+
+
+def _spent(server: Server) -> float:
+    """Processor time so far of this process, its children and the server: unlike seconds, about the same on a busy machine."""
+    # A server process counts once it has ended and was waited for.
+    time.sleep(_REAPED)
+    postmaster = (server.folder / "server" / "data" / "postmaster.pid").read_text().split()[0]
+    return sum(os.times()[:4]) + _cpu_seconds(int(postmaster))
 
 
 def _uninstall_and_reinstall(folder: Path, server: Server, site: Path) -> dict[str, float]:
@@ -200,7 +213,8 @@ def show(result: dict[str, Any]) -> list[str]:
     events, isolation = result["events"], result["isolation"]
     return [
         f"installing everything from an empty database: {install['ratio']:.2f} times psql with the same statements "
-        f"({install['seconds']:.2f} s to {install['psql_seconds']:.2f} s); goal under 4",
+        f"({install['seconds']:.2f} s to {install['psql_seconds']:.2f} s), "
+        f"{install['work_ratio']:.2f} times its processor time; goal under 4",
         f"removing and reinstalling one module without the dump: {reinstall['seconds']:.3f} s "
         f"(remove {reinstall['uninstall']:.3f}, install {reinstall['install']:.3f}; dump {reinstall['dump']:.3f}); goal under 0.2 s",
         *(
@@ -209,6 +223,6 @@ def show(result: dict[str, Any]) -> list[str]:
             for what, boot in boots
         ),
         f"an event published and delivered: {events['milliseconds']:.2f} ms, {events['ratio']:.1f} times the two bare transactions",
-        f"a request with row-level security: {isolation['ratio']:.3f} times one without (list {isolation['milliseconds']:.2f} ms); "
-        "goal under 1.1",
+        f"a request with row-level security: {isolation['work_ratio']:.3f} times the processor time of one without, "
+        f"{isolation['ratio']:.3f} times the seconds (a list: {isolation['milliseconds']:.2f} ms); goal under 1.1",
     ]

@@ -6,7 +6,7 @@ FORCE): migrations, seeds and dumps see everything.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -186,12 +186,16 @@ class _Relation:
     clinic_type: str | None
     clinic_nullable: bool
     secured: bool
+    policies: list[str]
+    marks: list[str]
 
 
 _RELATIONS: Final = text(
     """
     SELECT quote_ident(c.relname), c.relname, c.relkind::text, format_type(a.atttypid, a.atttypmod), NOT coalesce(a.attnotnull, false),
-           c.relrowsecurity
+           c.relrowsecurity,
+           ARRAY(SELECT polname::text FROM pg_policy WHERE polrelid = c.oid ORDER BY polname),
+           ARRAY(SELECT coalesce(obj_description(oid, 'pg_policy'), '') FROM pg_policy WHERE polrelid = c.oid ORDER BY polname)
     FROM pg_class c
     LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'clinic_id' AND NOT a.attisdropped
     WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm') AND c.relname = ANY(:tables)
@@ -206,9 +210,6 @@ _REQUEST_ROLES: Final = text(
       AND r.rolname <> current_user AND NOT pg_has_role(r.oid, d.datdba, 'MEMBER')
     """
 )
-_POLICIES: Final = text(
-    "SELECT polname, coalesce(obj_description(oid, 'pg_policy'), '') FROM pg_policy WHERE polrelid = to_regclass(:table)"
-)
 
 
 def apply_policies(connection: Connection, tables: Iterable[str], *, request_role: str | None = None) -> None:
@@ -220,21 +221,23 @@ def apply_policies(connection: Connection, tables: Iterable[str], *, request_rol
     requests. Raises ClinicColumnNotUuid, RequestRoleUnknown.
     """
     roles = _request_roles(connection, request_role)
-    _execute(connection, f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT {_READ_WRITE} ON TABLES TO {roles}")
-    _execute(connection, f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO {roles}")
-    for relation in [_Relation(*row) for row in connection.execute(_RELATIONS, {"tables": sorted(set(tables))})]:
+    statements = [
+        f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT {_READ_WRITE} ON TABLES TO {roles}",
+        f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO {roles}",
+    ]
+    for row in connection.execute(_RELATIONS, {"tables": sorted(set(tables))}):
+        relation = _Relation(*row)
         if relation.name in CORE_EXEMPT:
             rule = CORE_EXEMPT[relation.name]
-            _grant(connection, relation, rule.grants, roles)
-            _replace_policies(connection, relation, rule.policies)
+            statements += [*_grant(relation, rule.grants, roles), *_replace_policies(relation, rule.policies)]
         elif relation.kind == "v":
-            _grant(connection, relation, (_READ_WRITE,), roles)
-            _execute(connection, f"ALTER VIEW {relation.quoted} SET (security_invoker = true)")
+            statements += [*_grant(relation, (_READ_WRITE,), roles), f"ALTER VIEW {relation.quoted} SET (security_invoker = true)"]
         elif relation.kind == "m":
-            _grant(connection, relation, () if relation.clinic_type else ("SELECT",), roles)
+            statements += _grant(relation, () if relation.clinic_type else ("SELECT",), roles)
         else:
-            _grant(connection, relation, (_READ_WRITE,), roles)
-            _replace_policies(connection, relation, _clinic_policies(relation))
+            statements += [*_grant(relation, (_READ_WRITE,), roles), *_replace_policies(relation, _clinic_policies(relation))]
+    # One block, one round trip: a module with four tables has some thirty of these.
+    connection.exec_driver_sql(f"DO $policies$ BEGIN {'; '.join(statements)}; END $policies$")
 
 
 async def refuse_bypass(session: AsyncSession) -> None:
@@ -277,26 +280,22 @@ def _clinic_policies(relation: _Relation) -> tuple[Policy, ...]:
     return (ISOLATION, SHARED) if relation.clinic_nullable else (ISOLATION,)
 
 
-def _grant(connection: Connection, relation: _Relation, privileges: tuple[str, ...], roles: str) -> None:
-    _execute(connection, f"REVOKE ALL ON {relation.quoted} FROM {roles}")
+def _grant(relation: _Relation, privileges: tuple[str, ...], roles: str) -> Iterator[str]:
+    yield f"REVOKE ALL ON {relation.quoted} FROM {roles}"
     if privileges:
-        _execute(connection, f"GRANT {', '.join(privileges)} ON {relation.quoted} TO {roles}")
+        yield f"GRANT {', '.join(privileges)} ON {relation.quoted} TO {roles}"
 
 
-def _replace_policies(connection: Connection, relation: _Relation, policies: tuple[Policy, ...]) -> None:
+def _replace_policies(relation: _Relation, policies: tuple[Policy, ...]) -> Iterator[str]:
     """Touch only what differs, since each of these statements locks the table against everybody; a module may add policies of its own."""
-    present = {str(name): str(mark) for name, mark in connection.execute(_POLICIES, {"table": relation.quoted})}
+    present = dict(zip(relation.policies, relation.marks, strict=True))
     wanted = {policy.name: policy for policy in policies}
     kept = {name for name, policy in wanted.items() if present.get(name) == policy.mark}
     for name in sorted(present.keys() & (wanted.keys() | {ISOLATION.name, SHARED.name}) - kept):
-        _execute(connection, f"DROP POLICY {name} ON {relation.quoted}")
+        yield f"DROP POLICY {name} ON {relation.quoted}"
     for policy in policies:
         if policy.name not in kept:
-            _execute(connection, policy.sql(relation.quoted))
-            _execute(connection, f"COMMENT ON POLICY {policy.name} ON {relation.quoted} IS '{policy.mark}'")
+            yield policy.sql(relation.quoted)
+            yield f"COMMENT ON POLICY {policy.name} ON {relation.quoted} IS '{policy.mark}'"
     if policies and not relation.secured:
-        _execute(connection, f"ALTER TABLE {relation.quoted} ENABLE ROW LEVEL SECURITY")
-
-
-def _execute(connection: Connection, statement: str) -> None:
-    connection.exec_driver_sql(statement)
+        yield f"ALTER TABLE {relation.quoted} ENABLE ROW LEVEL SECURITY"

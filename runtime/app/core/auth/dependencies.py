@@ -71,17 +71,14 @@ async def asked_clinic(request: Request) -> UUID | None:
         raise ClinicIdInvalid from error
 
 
-async def get_clinic_context(
-    request: Request,
-    identity: Annotated[Identity, Depends(get_identity)],
-    asked: Annotated[UUID | None, Depends(asked_clinic)],
-    db: Annotated[AsyncSession, Depends(get_db)],
-) -> ClinicContext:
+async def get_clinic_context(request: Request, db: Annotated[AsyncSession, Depends(get_db)]) -> ClinicContext:
     """The clinic of the request: `X-Clinic-Id`, else `?clinic_id=`, else the token's, else the only membership.
 
     From here on the transaction sees the rows of that clinic only. Raises SecondFactorRequired where the clinic asks for one.
     """
-    membership = identity.membership(asked)
+    # Called, not asked for as dependencies: FastAPI takes each route's tree of those apart anew, and walks it at each request.
+    identity = await identify(db, await get_claims(request))
+    membership = identity.membership(await asked_clinic(request))
     logs.add(clinic=membership.clinic.id)
     await set_clinic(db, membership.clinic.id)
     permissions = permissions_for(membership.grants, request.app.state.registry)

@@ -110,7 +110,7 @@ class DiscoveredModule:
         """Whether this very distribution ships it: only those may call themselves official."""
         return _normalised(self.distribution) == CORE_DISTRIBUTION
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Changes when the package is another one, or an author edited its code or migrations. Imports nothing."""
         parts = [self.name, self.entry_point.value, _normalised(self.distribution), self.distribution_version]

@@ -14,15 +14,14 @@ from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.core import clock
 from app.core.isolation import CORE_EXEMPT, apply_policies
-from app.database import sqlalchemy_url
 from dentalpin_kit import locks
 
 from . import books, migrations, operation
+from .connections import processor_engine
 from .errors import ManifestInvalid, ProcessorLockLost, RemovalRefused
 from .loader import Discovery, core_version, discover_modules
 from .models import ModuleRecord
@@ -122,13 +121,7 @@ class Processor:
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[AsyncConnection]:
-        settings = {"application_name": "dentalpin-processor", "jit": "off"}
-        self._engine = create_async_engine(
-            sqlalchemy_url(self.owner_url),
-            poolclass=NullPool,
-            hide_parameters=True,
-            connect_args={"timeout": 10, "server_settings": settings},
-        )
+        self._engine = processor_engine(self.owner_url)
         try:
             async with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
                 # A log entry may be lost with the server's machine, never reordered; it is worth no disk flush of its own.

@@ -36,6 +36,9 @@ class PlacedRecord:
         return SeedInvalid(self.file, reason, index=self.index, xml_id=self.record.xml_id)
 
 
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
 def read_seeds(module: str, package: Path, data_files: Sequence[str]) -> list[PlacedRecord]:
     """The records of a module's files, in order. Raises SeedInvalid naming file, entry and what to do."""
     placed: list[PlacedRecord] = []
@@ -57,7 +60,7 @@ def _read_file(package: Path, file: str) -> Iterable[PlacedRecord]:
     if not path.resolve().is_relative_to(package.resolve()):
         raise SeedInvalid(file, "seed files lie inside the module's package; correct data_files in the manifest")
     try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+        entries = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506  either of the two is a safe loader
     except FileNotFoundError:
         raise SeedInvalid(file, "the manifest names this seed file, but the package has none; add it to the package data") from None
     except UnicodeDecodeError as error:
