@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from app.core.plugins import service
 from app.core.plugins.loader import core_version
+from app.core.plugins.plan import Change
 from app.core.plugins.processor import Processor
 from app.core.plugins.registry import ModuleRegistry
 from app.core.plugins.states import PENDING, State
@@ -21,6 +22,7 @@ from tests.support.module_world import NEWEST, World
 from tests.support.postgres import create_database, drop_database, in_fresh_loop, make_template
 
 MODULES = 5
+ASKER = service.Asker("cli")
 STEPS = ("migrate", "lifecycle", "finalize")
 MOMENTS = ("before", "in", "after")
 POINTS = [
@@ -63,17 +65,34 @@ class ModuleLife(RuleBasedStateMachine):
     def run(self, work):
         return self.loop.run(work)
 
+    def ask(self, change, name):
+        """What a person asks for; a refusal is an answer too."""
+
+        def work(connection, discovery):
+            around = service.Surroundings(discovery, core_version(), service.from_packages(discovery), bypasses_isolation=True)
+            return service.ask(connection, around, change, name, asker=ASKER)
+
+        self.run(self.world.ask(work))
+
     @rule(name=modules, restart=st.booleans())
     def install(self, name, restart):
-        self.run(self.world.ask(lambda connection, found: service.install(connection, found, name, core_version=core_version())))
+        self.ask(Change.INSTALL, name)
         if restart:
             self.run(self.world.boot())
 
     @rule(name=modules, restart=st.booleans())
     def uninstall(self, name, restart):
-        self.run(self.world.ask(lambda connection, found: service.uninstall(connection, found, name)))
+        self.ask(Change.UNINSTALL, name)
         if restart:
             self.run(self.world.boot())
+
+    @rule(name=modules)
+    def upgrade(self, name):
+        self.ask(Change.UPGRADE, name)
+
+    @rule(name=modules, change=st.sampled_from([Change.DISABLE, Change.ENABLE]))
+    def switch(self, name, change):
+        self.ask(change, name)
 
     @rule()
     def boot(self):
@@ -112,6 +131,9 @@ class ModuleLife(RuleBasedStateMachine):
         for name in seen.with_schema:
             lacking = set(seen.records[name].depends) - seen.with_schema
             assert not lacking, f"{name} is {seen.records[name].state} without {lacking}"
+            if seen.records[name].state is State.INSTALLED:
+                switched_off = {need for need in seen.records[name].depends if seen.records[need].state is State.DISABLED}
+                assert not switched_off, f"{name} is in use without {switched_off}"
         expected = {table: name for name in seen.records for table in seen.tables_of(name)}
         assert seen.tables == expected.keys(), "a table without its module, or a module without its table"
         assert dict(seen.owners) == expected
@@ -135,7 +157,7 @@ class ModuleLife(RuleBasedStateMachine):
             self.run(self.world.drain())
         for name in self.world.depends:
             self.world.put_package(name, NEWEST)
-        self.run(self.world.ask(lambda connection, _: service.retry(connection)))
+        self.run(self.world.ask(lambda connection, _: service.retry(connection, ASKER)))
         self.run(self.world.boot())
         report = self.run(self.world.boot())
         seen = self.run(self.world.look())

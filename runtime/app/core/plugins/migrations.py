@@ -3,7 +3,7 @@
 Functions here are synchronous: they run inside `AsyncConnection.run_sync`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,19 +56,26 @@ def changed_tables(before: dict[str, str], after: dict[str, str], except_for: It
     return sorted(table for table in before.keys() - set(except_for) if after.get(table) != before[table])
 
 
-def run(connection: sa.Connection, book: RevisionBook, plan: Sequence[OwnedRevision], *, upgrade: bool = True) -> Migrated:
+def run(
+    connection: sa.Connection,
+    book: RevisionBook,
+    plan: Sequence[OwnedRevision],
+    *,
+    upgrade: bool = True,
+    present: Collection[str] | None = None,
+) -> Migrated:
     """Run exactly the revisions of `plan`, in its order, and keep `alembic_version` by Alembic's own rules.
 
-    Opens and commits nothing: the transaction is the caller's.
+    `present` are the tables and views there are, if the caller has just looked. Opens and commits nothing: the transaction is the caller's.
     """
     created: dict[str, str] = {}
-    tables = _tables(connection)
+    tables = _tables(connection) if present is None else set(present)
 
     def record(*, step: Any, **_: object) -> None:
         nonlocal tables
-        present = _tables(connection)
-        created.update(dict.fromkeys(present - tables, step.up_revision_id))
-        tables = present
+        found = _tables(connection)
+        created.update(dict.fromkeys(found - tables, step.up_revision_id))
+        tables = found
 
     assert book.scripts.revision_map.heads, "reading the heads resolves the map, which the steps rely on"
     steps = [RevisionStep(book.scripts.revision_map, revision.script, upgrade) for revision in plan if revision.script is not None]

@@ -60,8 +60,7 @@ class Workshop:
         """A connection inside a transaction that is rolled back unless the block commits it."""
         async with self.engine.connect() as connection:
             await connection.begin()
-            for setting in self.limits.settings_sql():
-                await connection.exec_driver_sql(setting)
+            await connection.exec_driver_sql(self.limits.settings_sql())
             yield connection
 
 
@@ -92,6 +91,8 @@ class Run:
 
         A plan that cannot be made is the migrate step's failure, and is logged there.
         """
+        if all(revision.transaction == "module" for revision in self.workshop.book.of(self.name)):
+            return ()
         try:
             plan = await self.plan(connection)
         except MigrationRefused:
@@ -105,14 +106,14 @@ class Run:
             return []
         ownership = Ownership(self.name, await books.table_owners(connection))
         before = await connection.run_sync(migrations.catalogue)
-        migrated = await connection.run_sync(migrations.run, self.workshop.book, plan, upgrade=upgrade)
+        migrated = await connection.run_sync(migrations.run, self.workshop.book, plan, upgrade=upgrade, present=before)
         self.halfway("migrate" if upgrade else "migrate_down")
         after = await connection.run_sync(migrations.catalogue)
         if not upgrade:
             left = await ownership.drop_leftovers(connection, after)
             if left:
                 logger.warning("the downgrade of %s left %s behind; dropped after the backup", self.name, ", ".join(left))
-            after = await connection.run_sync(migrations.catalogue)
+                after = await connection.run_sync(migrations.catalogue)
         ownership.refuse_foreign(before, after)
         await connection.run_sync(ownership.record, migrated.created, after)
         await connection.run_sync(apply_policies, ownership.tables(migrated.created, after))
@@ -225,12 +226,11 @@ async def _run_without_transaction(run: Run, revision: OwnedRevision) -> None:
     """The revision in autocommit, then the ownership of what it made. Interrupted in between, the next attempt takes its leftovers over."""
     engine = run.workshop.engine.execution_options(isolation_level="AUTOCOMMIT")
     async with engine.connect() as connection:
-        for setting in run.workshop.limits.settings_sql(local=False):
-            await connection.exec_driver_sql(setting)
+        await connection.exec_driver_sql(run.workshop.limits.settings_sql(local=False))
         ownership = Ownership(run.name, await books.table_owners(connection))
         before = await connection.run_sync(migrations.catalogue)
         await interrupted.note(connection, run.name, revision.revision, before)
-        migrated = await connection.run_sync(migrations.run, run.workshop.book, [revision])
+        migrated = await connection.run_sync(migrations.run, run.workshop.book, [revision], present=before)
         run.halfway("migrate")
         after = await connection.run_sync(migrations.catalogue)
         ownership.refuse_foreign(before, after)

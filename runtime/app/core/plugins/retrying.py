@@ -60,13 +60,11 @@ class Limits:
             )
         return None
 
-    def settings_sql(self, *, local: bool = True) -> tuple[str, ...]:
-        """The timeouts for a transaction, or for a connection in autocommit."""
-        scope = "SET LOCAL" if local else "SET"
-        return (
-            f"{scope} lock_timeout = '{round(self.lock_timeout * 1000)}ms'",
-            f"{scope} statement_timeout = '{round(self.statement_timeout * 1000)}ms'",
-        )
+    def settings_sql(self, *, local: bool = True) -> str:
+        """The statement that sets the timeouts for a transaction, or for a connection in autocommit."""
+        limits = {"lock_timeout": self.lock_timeout, "statement_timeout": self.statement_timeout}
+        calls = [f"set_config('{name}', '{round(seconds * 1000)}ms', {str(local).lower()})" for name, seconds in limits.items()]
+        return f"SELECT {', '.join(calls)}"
 
 
 async def retried(name: str, work: Callable[[], Awaitable[T]]) -> T:

@@ -75,6 +75,8 @@ class SeedLoader:
     _tracked: dict[tuple[str, UUID | None], _Tracked] = field(default_factory=dict)
     _present: dict[str, set[UUID]] = field(default_factory=dict)
     _references: dict[tuple[str, UUID | None], str] = field(default_factory=dict)
+    _ids: list[dict[str, Any]] = field(default_factory=list)
+    """What is to be tracked once all rows are in."""
 
     async def load(self, records: Sequence[PlacedRecord], clinics: Sequence[UUID], *, shared: bool = True) -> Loaded:
         """Load shared records once (unless `shared` is False) and the others for each clinic, in the order of the files."""
@@ -88,6 +90,10 @@ class SeedLoader:
                 for clinic in clinics:
                     await self._put(placed, clinic)
             faults.point("seeds.record.after")
+        if self._ids:
+            # Together: a round trip for each would cost as much as the rows.
+            await self.executor.execute(sa.insert(core_external_id), self._ids)
+            self._ids.clear()
         return self.loaded
 
     async def _check_tables(self, records: Sequence[PlacedRecord]) -> None:
@@ -197,15 +203,15 @@ class SeedLoader:
         await self.executor.execute(sa.text(statement), parameters)
         if known is None:
             self._tracked[record.xml_id, clinic] = _Tracked(record_id, record.table)
-            await self.executor.execute(
-                sa.insert(core_external_id).values(
-                    module_name=self.module,
-                    xml_id=record.xml_id,
-                    table_name=record.table,
-                    record_id=record_id,
-                    clinic_id=clinic,
-                    noupdate=record.noupdate,
-                )
+            self._ids.append(
+                {
+                    "module_name": self.module,
+                    "xml_id": record.xml_id,
+                    "table_name": record.table,
+                    "record_id": record_id,
+                    "clinic_id": clinic,
+                    "noupdate": record.noupdate,
+                }
             )
         self.loaded.inserted += 1
 
