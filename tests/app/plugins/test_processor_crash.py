@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from app.core.plugins.processor import Processor
-from tests.support.crashes import Result, attempts_in_log, cases, result_of, stock, strike
+from tests.support.crashes import OPERATIONS, Result, attempts_in_log, cases, result_of, stock, strike
 from tests.support.packages import drop, table
 from tests.support.zygote import NOT_AS_ASKED
 
@@ -74,6 +74,28 @@ async def test_a_table_made_outside_a_transaction_is_isolated_and_removed_though
     assert (await runtime.boot(removals=True)).ok
 
     assert not {table for table in await runtime.tables() if table.startswith("stock")}
+
+
+async def test_an_install_whose_commit_went_through_is_done_whatever_came_after_it(runtime, site, monkeypatch):
+    await OPERATIONS["install"].prepare(runtime, site)
+    monkeypatch.setenv("DENTALPIN_FAULT", "processor.install.finalize.after:error")
+
+    report = await runtime.boot()
+
+    assert report.ok
+    assert (await runtime.states())["stock"] == "installed"
+    assert await runtime.error("stock") is None
+
+
+async def test_a_removal_whose_commit_went_through_is_done_whatever_came_after_it(runtime, site, monkeypatch):
+    await OPERATIONS["uninstall"].prepare(runtime, site)
+    monkeypatch.setenv("DENTALPIN_FAULT", "processor.uninstall.finalize.after:error")
+
+    report = await runtime.boot(removals=True)
+
+    assert report.ok
+    assert (await runtime.states())["stock"] == "uninstalled"
+    assert await runtime.error("stock") is None
 
 
 async def test_the_remover_killed_in_the_middle_is_followed_by_another(runtime, site):

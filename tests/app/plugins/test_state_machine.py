@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
-from app.core.plugins import service
+from app.core.plugins import operation, processor, service
 from app.core.plugins.loader import core_version
+from app.core.plugins.ownership import Ownership
 from app.core.plugins.plan import Change
 from app.core.plugins.processor import Processor
 from app.core.plugins.registry import ModuleRegistry
@@ -135,8 +136,8 @@ class ModuleLife(RuleBasedStateMachine):
                 switched_off = {need for need in seen.records[name].depends if seen.records[need].state is State.DISABLED}
                 assert not switched_off, f"{name} is in use without {switched_off}"
         expected = {table: name for name in seen.records for table in seen.tables_of(name)}
-        assert seen.tables == expected.keys(), "a table without its module, or a module without its table"
-        assert dict(seen.owners) == expected
+        assert seen.tables == expected.keys(), "a table is without its module, or a module without its table"
+        assert dict(seen.owners) == expected, "a table is without its owner"
         assert not seen.unprotected, "a table with a clinic that is not isolated"
         for _, mounted in self.world.serving:
             assert mounted <= seen.with_schema, "routes are mounted whose tables are gone"
@@ -175,20 +176,46 @@ def _migrate_core(database):
     in_fresh_loop(migrate)
 
 
-@pytest.mark.parametrize(
-    ("examples", "steps"), [(12, 20), pytest.param(250, 40, marks=[pytest.mark.full, pytest.mark.timeout(3600)])], ids=["short", "long"]
-)
-def test_no_order_of_changes_crashes_and_packages_breaks_the_agreement(postgres, zygote, examples, steps):
+def run_histories(postgres, zygote, *, examples, steps, thorough):
     found = {"postgres": postgres, "zygote": zygote, "template": make_template(postgres, "template_plugins_core", _migrate_core)}
-    machine = type("Machine", (ModuleLife,), found)
     run_state_machine_as_test(
-        machine,
+        type("Machine", (ModuleLife,), found),
         settings=settings(
             max_examples=examples,
             stateful_step_count=steps,
             deadline=None,
-            derandomize=steps == 20,
-            phases=[Phase.explicit, Phase.generate, Phase.shrink] if steps > 20 else [Phase.generate],
+            derandomize=not thorough,
+            phases=[Phase.generate, Phase.shrink] if thorough else [Phase.generate],
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+def test_no_order_of_changes_crashes_and_packages_breaks_the_agreement(postgres, zygote):
+    run_histories(postgres, zygote, examples=12, steps=20, thorough=False)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(3600)
+def test_no_long_order_of_changes_crashes_and_packages_breaks_the_agreement(postgres, zygote):
+    run_histories(postgres, zygote, examples=150, steps=40, thorough=True)
+
+
+async def _free(*_):
+    return True
+
+
+PLANTED = {
+    "routes are mounted whose tables are gone": (processor, "try_lock", _free),
+    "not isolated": (operation, "apply_policies", lambda *_, **__: None),
+    "is without": (Ownership, "record", lambda *_: None),
+}
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("notices", PLANTED)
+def test_a_planted_fault_is_noticed(postgres, zygote, monkeypatch, notices):
+    monkeypatch.setattr(*PLANTED[notices])
+
+    with pytest.raises(AssertionError, match=notices):
+        run_histories(postgres, zygote, examples=40, steps=20, thorough=False)
