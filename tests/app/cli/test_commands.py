@@ -52,9 +52,10 @@ def test_waking_imports_neither_the_command_line_nor_the_web_framework():
     assert {"typer", "click", "rich", "fastapi", "pydantic", "sqlalchemy", "alembic", "joserfc"}.isdisjoint(imported)
 
 
-@pytest.mark.parametrize("heavy", ["alembic", "typer", "joserfc"])
+@pytest.mark.parametrize("heavy", ["alembic", "apscheduler", "typer", "joserfc"])
 def test_the_serving_stage_imports_nothing_that_only_boot_or_the_cli_needs(heavy):
-    program = "import sys, app.core.runtime.stage, app.main, app.core.plugins.router, app.core.runtime.router; print(*sys.modules)"
+    served = "app.core.runtime.stage, app.main, app.core.plugins.router, app.core.runtime.router, app.core.jobs.runner"
+    program = f"import sys, {served}; print(*sys.modules)"
     imported = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
 
     assert heavy not in imported

@@ -171,7 +171,7 @@ def test_an_agent_names_tools_that_exist(site, wanted, found):
 )
 def test_events_listened_to_are_published_by_somebody(site, event, found):
     site.add("people").file("service.py", "MOVED = 'people.moved'\ndef move(event_bus): event_bus.publish(MOVED, {})")
-    site.add("stock", body=f"def get_event_handlers(self):\n    return {{{event!r}: print}}\n")
+    site.add("stock", body=f"def get_event_handlers(self):\n    return {{{event!r}: lambda data: None}}\n")
 
     assert codes(site) == found
 
@@ -272,3 +272,23 @@ def test_a_migration_folder_that_cannot_be_read_is_told_once(site):
     site.add("stock").revision("stock_0001", table("stock_items"), extra="raise RuntimeError('no')")
 
     assert codes(site) == ["MIGRATIONS_UNUSABLE"]
+
+
+JOB = "def get_scheduled_jobs(self):\n    return [{'id': 'count', 'func': lambda: None, 'trigger': 'cron', 'trigger_args': %s}]\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ("def get_event_handlers(self):\n    return {'patient.created': lambda data: None}\n", []),
+        ("def get_event_handlers(self):\n    return {'patient.created': lambda: None}\n", ["HANDLER_SIGNATURE"]),
+        ("def get_events(self):\n    return {'stock.counted': None}\n", []),
+        ("def get_events(self):\n    return {'people.counted': None}\n", ["EVENT_DECLARATION"]),
+        (JOB % {"hour": 3}, []),
+        (JOB % {"hour": 30}, ["JOB_INVALID"]),
+    ],
+)
+def test_what_runs_by_itself_can_be_called(site, body, found):
+    site.add("stock", body=body)
+
+    assert codes(site) == found

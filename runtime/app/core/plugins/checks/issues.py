@@ -101,6 +101,10 @@ CODES: Final[Mapping[str, Code]] = {
     # Events (guide §6)
     "EVENT_UNKNOWN": Code("Events", _ERROR, "the module listens to an event that nobody known publishes"),
     "EVENT_NOT_OWN": Code("Events", _ERROR, "the module publishes an event that is neither the core's nor begins with its own name"),
+    "EVENT_DECLARATION": Code("Events", _ERROR, "`get_events()` declares what is no event of the module, or no model of a payload"),
+    "HANDLER_SIGNATURE": Code("Events", _ERROR, "an event handler can be called in no known way; the module would not be served"),
+    # Jobs
+    "JOB_INVALID": Code("Jobs", _ERROR, "a scheduled job can be called in no known way, or its trigger cannot be read"),
     # Tools (guide §12)
     "TOOL_INVALID": Code("Tools", _ERROR, "a tool's declaration cannot be used"),
     "TOOL_NAMESPACED": Code("Tools", _ERROR, "a tool's name carries the module's name, which the registry adds"),

@@ -9,6 +9,7 @@ from app.core.plugins.errors import ManifestInvalid
 from app.core.plugins.loader import DiscoveredModule
 from app.core.plugins.manifest_validator import validate_module, validate_set
 
+from .background import background_issues
 from .events import event_issues
 from .isolation import isolation_issues
 from .issues import Issue, in_order, issue, strict
@@ -23,7 +24,16 @@ from .versioning import version_issues
 from .wheels import WheelNotBuilt, build_wheel, wheel_issues
 
 Check = Callable[[DiscoveredModule, Surroundings], Iterable[Issue]]
-CHECKS: Final[tuple[Check, ...]] = (isolation_issues, table_issues, route_issues, event_issues, tool_issues, seed_issues, layer_issues)
+CHECKS: Final[tuple[Check, ...]] = (
+    isolation_issues,
+    table_issues,
+    route_issues,
+    event_issues,
+    background_issues,
+    tool_issues,
+    seed_issues,
+    layer_issues,
+)
 
 
 def judge(project: Project, *, core_version: str, against: str | None = None, wheel: bool = True) -> list[Issue]:
