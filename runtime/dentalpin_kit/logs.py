@@ -16,7 +16,6 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final
 
 from dentalpin_kit.problems import DomainError
@@ -67,7 +66,7 @@ def add(**fields: object) -> None:
 
 
 def name_package(package: str, module: str) -> None:
-    """Log what this Python package says as `app.modules.<module>`, wherever the package comes from (guide §5, "Logs")."""
+    """Log what this Python package says as `app.modules.<module>`, wherever the package comes from (guide §11)."""
     if package != f"app.modules.{module}":
         _packages[package] = module
 
@@ -82,7 +81,7 @@ def _shown_name(logger: str) -> str:
     return logger
 
 
-def exception_text(kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> str:
+def exception_text(error: BaseException | None) -> str:
     """Types and places of an exception and its causes. Messages only of types whose messages are about code or the machine."""
     parts: list[str] = []
     cause = error
@@ -91,6 +90,8 @@ def exception_text(kind: type[BaseException] | None, error: BaseException | None
         name = f"{type(cause).__module__}.{type(cause).__qualname__}".removeprefix("builtins.")
         said = f": {scrub(str(cause))}" if isinstance(cause, _OUTSPOKEN) else _facts(cause)
         parts.append("\n".join([f"{name}{said}", *places]))
+        if isinstance(cause, BaseExceptionGroup):
+            parts += [exception_text(inner) for inner in cause.exceptions[:4]]
         cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
     return "\ncaused by ".join(parts)
 
@@ -127,7 +128,7 @@ class JsonFormatter(logging.Formatter):
             line["module"] = match.group(1)
         line |= getattr(record, "fields", {})
         if record.exc_info:
-            line["exception"] = exception_text(*record.exc_info)
+            line["exception"] = exception_text(record.exc_info[1])
         if record.stack_info:
             line["stack"] = scrub(record.stack_info)
         return json.dumps(line, ensure_ascii=False, default=str)

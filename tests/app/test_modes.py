@@ -134,3 +134,14 @@ def test_tools_and_jobs_ask_with_their_kind():
     finally:
         modes.install(Mode.NORMAL)
     assert modes.allows("write")
+
+
+async def test_every_page_says_it_in_the_visitors_language(in_mode):
+    client = await in_mode(Mode.READ_ONLY)
+
+    assert "solo lectura" in (await client.get("/", headers={"Accept-Language": "es"})).text
+    assert "read-only" in (await client.get("/sign-in")).text
+
+
+async def test_a_clinic_in_normal_mode_is_told_nothing(in_mode):
+    assert 'role="status"' not in (await (await in_mode(Mode.NORMAL)).get("/")).text

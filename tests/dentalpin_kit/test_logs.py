@@ -120,6 +120,18 @@ def test_what_an_exception_quotes_is_not_logged(logged):
     assert "test_logs.py" in line["exception"]
 
 
+def test_the_exceptions_of_a_group_are_named(logged):
+    try:
+        raise ExceptionGroup("tasks", [ConnectionResetError("the server left"), ValueError("Ana García")])
+    except ExceptionGroup:
+        logging.getLogger("app").exception("the dispatcher failed")
+
+    exception = logged()[0]["exception"]
+    assert "ConnectionResetError: the server left" in exception
+    assert "ValueError" in exception
+    assert "García" not in exception
+
+
 def test_a_database_error_says_state_and_constraint_but_no_row(logged):
     class Driver(Exception):
         sqlstate, table_name, constraint_name = "23505", "users", "uq_users_email"

@@ -4,12 +4,14 @@ import json
 import logging
 
 import pytest
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from app.core.observability.metrics import INSTRUMENTS
-from dentalpin_kit import logs
+from dentalpin_kit import logs, tracing
 from tests.support.app import clinic_app, request_database
 
-__all__ = ["clinic_app", "logged", "request_database"]
+__all__ = ["clinic_app", "logged", "request_database", "spans"]
 
 
 @pytest.fixture
@@ -38,3 +40,11 @@ def _from_nothing():
     INSTRUMENTS.clear()
     yield
     INSTRUMENTS.clear()
+
+
+@pytest.fixture
+def spans():
+    exporter = InMemorySpanExporter()
+    tracing.install(SimpleSpanProcessor(exporter), "dentalpin-test")
+    yield lambda: [json.loads(span.to_json()) for span in exporter.get_finished_spans()]
+    tracing.shut_down()

@@ -5,12 +5,9 @@ import logging
 
 import pytest
 from fastapi import APIRouter
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from sqlalchemy import text
 
 from app.core.observability.metrics import INSTRUMENTS
-from dentalpin_kit import tracing
 from tests.support.app import Db, ShelfModule, build
 from tests.support.app import routes as shelf_routes
 
@@ -59,14 +56,6 @@ async def client(clinic_app):
     async with await app.signed_in() as client:
         INSTRUMENTS.clear()
         yield client
-
-
-@pytest.fixture
-def spans():
-    exporter = InMemorySpanExporter()
-    tracing.install(SimpleSpanProcessor(exporter), "dentalpin-test")
-    yield lambda: [json.loads(span.to_json()) for span in exporter.get_finished_spans()]
-    tracing.shut_down()
 
 
 def access_line(lines):

@@ -5,6 +5,7 @@ import json
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.dentalpin_kit.test_tracing import collector as collector
 from tests.support.runtime_process import get_json
 
 
@@ -66,3 +67,20 @@ async def test_the_access_log_holds_routes_and_no_queries(runtime):
     (line,) = [line for line in lines if line["logger"] == "dentalpin.access" and line["route"] == "/api/v1/patients"]
     assert (line["status"], line["module"]) == (401, "patients")
     assert "Xochitl" not in json.dumps(lines)
+
+
+async def test_boot_steps_and_requests_are_traced_where_the_environment_names_a_collector(new_runtime, asked, collector):
+    address, received = collector
+    new_runtime.revise(asked("patients", "agenda"))
+    process = await new_runtime.serve(OTEL_EXPORTER_OTLP_ENDPOINT=address)
+    booted = b"".join(body for _, body in received)
+    host, port = new_runtime.address
+    await get_json(host, port, "/api/v1/patients?search=Xochitl")
+    await process.drain()
+    everything = b"".join(body for _, body in received)
+
+    # What the first stage did is sent before it replaces itself.
+    assert b"module install" in booted
+    assert b"migrate" in booted
+    assert b"GET /api/v1/patients" in everything
+    assert b"Xochitl" not in everything
