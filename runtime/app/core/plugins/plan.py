@@ -276,8 +276,6 @@ def _keeps(facts: Facts, record: ModuleRecord, leaving: Sequence[str]) -> list[P
     needed_by = sorted(dependents([name], {name: record.depends, **standing}))
     if needed_by:
         found.append(NeededByModules(name, needed_by))
-    if record.state is State.TO_INSTALL and record.attempts == 0:
-        return found
     if not record.removable and record.installed_at is not None:
         found.append(NotRemovable(name))
     lost = law.unmet_without(name, records, [other for other in standing if not records[other].switched_off], facts.obligations)
