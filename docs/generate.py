@@ -48,6 +48,10 @@ def modules() -> str:
         for local in module.get_permissions():
             granted = [_grants(manifest.role_permissions[role], local) for role in roles]
             parts.append(f"| `{manifest.name}.{local}` | {' | '.join('yes' if yes else '' for yes in granted)} |\n")
+        tools = module.get_tools()
+        if tools:
+            parts.append("\nTools for [agents](../technical/agents.md):\n\n| tool | category | permission |\n|---|---|---|\n")
+            parts += [f"| `{manifest.name}.{tool.name}` | {tool.category} | `{', '.join(tool.permissions)}` |\n" for tool in tools]
     return "".join(parts)
 
 

@@ -255,3 +255,20 @@ async def test_the_trail_is_cleared_when_its_retention_is_over(shelf):
     await shelf.tools.call(shelf.context(), "shelf.add_note", {"body": "new"})
 
     assert await shelf.trail() == [("shelf.add_note", "completed", None)]
+
+
+async def test_the_retention_of_every_clinic_is_kept_without_a_new_session(shelf):
+    from app.core.agents.sessions import forget_everywhere
+
+    other = await shelf.clinic_app.add_clinic("Other")
+    await shelf.clinic_app.add_member(shelf.people["dentist"], other, "dentist")
+    for clinic in (shelf.clinic_id, other):
+        ctx = AgentContext(clinic, shelf.people["dentist"], mode=AgentMode.SUPERVISED)
+        assert (await shelf.tools.call(ctx, "shelf.add_note", {"body": "x"})).waiting
+    await shelf.clinic_app.sql("UPDATE agent_audit_logs SET created_at = now() - interval '729 days'")
+    await shelf.clinic_app.sql("UPDATE agent_approval_queue SET created_at = now() - interval '91 days'")
+
+    await forget_everywhere(shelf.tools.database)
+
+    assert await shelf.clinic_app.sql("SELECT count(*) FROM agent_approval_queue") == 0
+    assert await shelf.clinic_app.sql("SELECT count(*) FROM agent_audit_logs") == 2

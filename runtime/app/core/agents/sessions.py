@@ -9,6 +9,9 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.clinics.models import Clinic
+from app.database import Database, unit_of_work
+
 from .context import AgentContext
 from .errors import SessionNotFound
 from .models import AgentApproval, AgentAuditLog, AgentSession
@@ -106,6 +109,15 @@ async def forget_old(session: AsyncSession, clinic_id: UUID) -> None:
             .where(model.__table__.c.clinic_id == clinic_id, moment < func.now() - kept)
             .execution_options(synchronize_session=False)
         )
+
+
+async def forget_everywhere(database: Database) -> None:
+    """`forget_old` for every clinic, one transaction each: a request role sees the rows of one clinic at a time."""
+    async with unit_of_work(database=database) as session:
+        clinics = (await session.scalars(select(Clinic.id))).all()
+    for clinic_id in clinics:
+        async with unit_of_work(clinic_id, database=database) as session:
+            await forget_old(session, clinic_id)
 
 
 def status_of(row: AgentSession) -> str:
