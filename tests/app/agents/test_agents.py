@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from app.core.agents import AgentResult, BaseAgent
-from app.core.agents.errors import AgentDisabled, AgentNeedsRole
+from app.core.agents.errors import AgentDisabled, AgentNeedsRole, AlreadyRunning
 from app.database import NoUnitOfWork
 from tests.app.agents.conftest import SECRET_TEXT, Tidy
 
@@ -150,6 +150,8 @@ async def test_a_run_that_is_cut_off_is_closed_as_failed(shelf, monkeypatch):
     session_id = await runner.start(NAME, shelf.clinic_id, user_id=shelf.people["dentist"])
     await begun.wait()
     assert runner.running == 1
+    with pytest.raises(AlreadyRunning, match=str(session_id)):
+        await runner.start(NAME, shelf.clinic_id, user_id=shelf.people["dentist"])
 
     await runner.stop()
 

@@ -135,6 +135,21 @@ class AgentNeedsRole(AgentError):
         )
 
 
+class AlreadyRunning(AgentError):
+    """One at a time: starting twice would do the work twice."""
+
+    status = 409
+    code = "agent_already_running"
+
+    def __init__(self, agent: str, session_id: UUID) -> None:
+        super().__init__(
+            f"{agent} is already running for you in session {session_id}. Wait until it ends, or end it: "
+            f"POST /api/v1/agents/-/sessions/{session_id}/end.",
+            agent=agent,
+            session_id=str(session_id),
+        )
+
+
 class NotRunnable(AgentError):
     status = 409
     code = "agent_not_runnable"

@@ -17,7 +17,7 @@ from . import sessions
 from .base import AgentResult, BaseAgent
 from .catalogue import KnownAgent, known_agent
 from .context import AgentContext
-from .errors import AgentDisabled, AgentNeedsRole, NotRunnable
+from .errors import AgentDisabled, AgentNeedsRole, AlreadyRunning, NotRunnable
 from .principals import permissions_now
 from .settings import default_setting, setting_of
 from .tools.registry import ToolRegistry
@@ -38,7 +38,9 @@ class AgentRunner:
         return len(self._running)
 
     async def start(self, name: str, clinic_id: UUID, *, user_id: UUID, given: dict[str, Any] | None = None) -> UUID:
-        """Start a run for a person and return its session; it goes on by itself. Raises AgentUnknown, AgentDisabled, NotRunnable."""
+        """Start a run for a person and return its session; it goes on by itself. Raises AgentUnknown, AgentDisabled, NotRunnable,
+        AlreadyRunning.
+        """
         known, ctx = await self._prepare(name, clinic_id, user_id=user_id, given=given)
         assert ctx.session_id is not None
         task = asyncio.create_task(self._run(known, ctx), name=f"agent {name}")
@@ -49,7 +51,7 @@ class AgentRunner:
     async def run(self, name: str, clinic_id: UUID, *, user_id: UUID | None = None, given: dict[str, Any] | None = None) -> AgentResult:
         """Run an agent to its end. Without a person it has the rights of the role the clinic gave it.
 
-        Raises AgentUnknown, AgentDisabled, NotRunnable, AgentNeedsRole.
+        Raises AgentUnknown, AgentDisabled, NotRunnable, AgentNeedsRole, AlreadyRunning.
         """
         known, ctx = await self._prepare(name, clinic_id, user_id=user_id, given=given)
         return await self._run(known, ctx)
@@ -77,6 +79,8 @@ class AgentRunner:
                 raise AgentDisabled(name)
             if user_id is None and setting.role is None:
                 raise AgentNeedsRole(name)
+            if (other := await sessions.running(db, clinic_id, name, user_id)) is not None:
+                raise AlreadyRunning(name, other)
             ctx = AgentContext(
                 clinic_id=clinic_id,
                 user_id=user_id,

@@ -41,6 +41,20 @@ async def open_session(session: AsyncSession, ctx: AgentContext, *, deadline: ti
     return session_id
 
 
+async def running(session: AsyncSession, clinic_id: UUID, agent: str, user_id: UUID | None) -> UUID | None:
+    """The session of a run of this agent for this person that goes on; until the transaction ends, no other one is opened."""
+    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"agents:{clinic_id}:{agent}:{user_id}", 0))))
+    return await session.scalar(
+        select(AgentSession.id).where(
+            AgentSession.clinic_id == clinic_id,
+            AgentSession.agent == agent,
+            AgentSession.user_id.is_not_distinct_from(user_id),
+            AgentSession.status == "active",
+            AgentSession.deadline_at > func.now(),
+        )
+    )
+
+
 async def session_of_credential(session: AsyncSession, ctx: AgentContext) -> UUID:
     """The one session of a token, opened with its first call; it stays the same for good, also once it was ended."""
     known = select(AgentSession.id).where(AgentSession.clinic_id == ctx.clinic_id, AgentSession.credential_id == ctx.credential_id)
