@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.core.agents.sessions import forget_everywhere
 from app.core.auth import trail
 from app.database import Database, unit_of_work
 from dentalpin_kit.problems import TemporaryError
@@ -92,6 +93,7 @@ async def prune(database: Database) -> dict[str, int]:
                 cleared[kept.table] = int(await session.scalar(text(statement)) or 0)
     async with unit_of_work(database=database) as session:
         cleared["access_log"] = await trail.prune(session)
+    await forget_everywhere(database)
     return {table: count for table, count in cleared.items() if count}
 
 
