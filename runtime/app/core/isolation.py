@@ -125,8 +125,15 @@ CORE_EXEMPT: Final[Mapping[str, Rule]] = {
         ("SELECT", "INSERT", "UPDATE (status, code, finished_at)", "DELETE"),
         (*_SEE_AND_ADD, Policy("forget", "DELETE", _older("created_at", 730))),
     ),
-    # A token is looked up before the clinic is known, by a digest nobody can guess.
-    "personal_access_tokens": Rule(("SELECT", "INSERT", "UPDATE (last_used_at, revoked_at)"), (_SEE_OWN_OR_BEFORE, *_CHANGE_OWN[:2])),
+    # A token is looked up before the clinic is known, by a digest nobody can guess; ending a person's sessions ends it in every clinic.
+    "personal_access_tokens": Rule(
+        ("SELECT", "INSERT", "UPDATE (last_used_at, revoked_at)"),
+        (
+            _SEE_OWN_OR_BEFORE,
+            Policy("add_own", "INSERT", check=_OWN),
+            Policy("close_own_or_all", "UPDATE", f"{CLINIC} IS NULL OR {_OWN}", f"{CLINIC} IS NULL OR {_OWN}"),
+        ),
+    ),
     "core_setting": Rule(
         ("SELECT", "INSERT", "UPDATE (value, updated_at)"),
         (

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.auth.models import User
 from app.core.auth.permissions import Permissions
 from app.core.plugins.registry import ModuleRegistry
+from app.database import CLINIC, set_clinic
 
 from .errors import TokenNotFound, TokenRefused, TokenScopeUnknown, TooManyTokens
 from .models import PersonalAccessToken
@@ -99,6 +100,19 @@ async def revoke(session: AsyncSession, clinic_id: UUID, token_id: UUID, *, user
         statement = statement.where(PersonalAccessToken.user_id == user_id)
     if await session.scalar(statement) is None:
         raise TokenNotFound(token_id)
+
+
+async def revoke_all(session: AsyncSession, user_id: UUID) -> None:
+    """Revoke a person's tokens in every clinic: whoever may have had their account may have made some."""
+    clinic_id = session.info.get(CLINIC)
+    await set_clinic(session, None)
+    await session.execute(
+        update(PersonalAccessToken)
+        .where(PersonalAccessToken.user_id == user_id, PersonalAccessToken.revoked_at.is_(None))
+        .values(revoked_at=func.now())
+        .execution_options(synchronize_session=False)
+    )
+    await set_clinic(session, clinic_id)
 
 
 async def read(session: AsyncSession, text: str) -> Bearer:

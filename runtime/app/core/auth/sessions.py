@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
+from app.core.agents.tokens import revoke_all
 from app.database import unit_of_work
 
 from . import trail
@@ -105,7 +106,8 @@ async def end_session(session: AsyncSession, family_id: UUID) -> None:
 
 
 async def end_all(session: AsyncSession, user_id: UUID, *, but: UUID | None = None) -> None:
-    """End every session of a person, or every other one."""
+    """End every session of a person, or every other one, and the access tokens they gave to assistants, in whatever clinic."""
+    await revoke_all(session, user_id)
     await _revoke(session, RefreshToken.user_id == user_id, *([RefreshToken.family_id != but] if but is not None else []))
 
 
