@@ -39,6 +39,7 @@ from dentalpin_kit.problems import TemporaryError
 
 if TYPE_CHECKING:
     from app.core.agents.runner import AgentRunner
+    from app.core.mail.room import MailRoom
 
 logger = logging.getLogger(__name__)
 
@@ -124,6 +125,7 @@ class ServingStage:
         self._registry.set_disabled(state.disabled)
         app = create_app(self._settings, self._registry, database=db, routers=serving_routers())
         self._agents: AgentRunner = app.state.agents
+        self._mail: MailRoom = app.state.mail
         return app
 
     async def _install_process(self, state: ServedState, gate: Gate, stack: AsyncExitStack) -> ServingProcess:
@@ -245,11 +247,15 @@ class ServingStage:
             after=self._settings.idle_after,
             connections=lambda: server.connections,
             requests=lambda: server.requests,
-            working=lambda: self._removing or self._jobs.busy or self._agents.running > 0 or not self._locks.held,
+            working=self._at_work,
             next_due=self._next_due,
         )
         await watch.run()
         self.leave("idle")
+
+    def _at_work(self) -> bool:
+        """Whether something is under way that leaving would cut off."""
+        return self._removing or self._jobs.busy or self._agents.running > 0 or self._mail.busy or not self._locks.held
 
     @property
     def _supervised(self) -> bool:
