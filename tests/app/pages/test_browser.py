@@ -4,6 +4,7 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
+import pyotp
 import pytest
 
 from dentalpin_kit.tokens import SigningKey, sign
@@ -79,3 +80,42 @@ async def test_from_the_link_to_the_clinic_and_out_again_by_keyboard(page, addre
     await page.get_by_role("button", name="Sign out").wait_for()
     await page.goto(f"{address}/nothing")
     await shot(page, "not-found")
+
+
+async def test_a_second_factor_is_set_up_and_asked_for(page, clinic_app):
+    await clinic_app.add_user("ana@example.com", admin=await clinic_app.add_clinic("Sol"))
+    await clinic_app.sql("UPDATE clinics SET second_factor_required = true")
+    async with serving(clinic_app.app) as address:
+        await page.goto(f"{address}/sign-in")
+        await page.get_by_label("E-mail address").fill("ana@example.com")
+        await page.get_by_label("Password").fill(PASSWORD)
+        await page.keyboard.press("Enter")
+        await page.get_by_role("alert").wait_for()
+        await shot(page, "home-factor-required")
+        await page.get_by_role("alert").get_by_role("link", name="Your account").click()
+        await page.get_by_role("heading", name="Your account").wait_for()
+        await shot(page, "account")
+        await page.get_by_label("Present password").first.fill(PASSWORD)
+        await page.keyboard.press("Enter")
+        secret = await page.locator("code").inner_text()
+        await shot(page, "enrol")
+        await page.get_by_label("Code").fill(pyotp.TOTP(secret.replace(" ", "")).now())
+        await page.keyboard.press("Enter")
+        await page.get_by_role("heading", name="Recovery codes").wait_for()
+        recovery = await page.locator("code").first.inner_text()
+        await shot(page, "recovery-codes")
+        await page.get_by_role("link", name="I have kept them").click()
+        await page.get_by_role("button", name="Sign out", exact=True).click()
+        await page.get_by_label("E-mail address").fill("ana@example.com")
+        await page.get_by_label("Password").fill(PASSWORD)
+        await page.keyboard.press("Enter")
+        await page.get_by_role("heading", name="One more step").wait_for()
+        await shot(page, "code")
+        await page.keyboard.type("123456")
+        await page.keyboard.press("Enter")
+        assert "not right" in await page.get_by_role("alert").inner_text()
+        await page.get_by_label("Code").fill(recovery)
+        await page.keyboard.press("Enter")
+        await page.get_by_role("heading", name="Sol").wait_for()
+        await page.goto(f"{address}/forgot")
+        await shot(page, "forgot")
