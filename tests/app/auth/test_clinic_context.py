@@ -100,4 +100,4 @@ async def test_me_names_clinics_roles_and_permissions(client, clinics):
     assert data["clinic_id"] is None
     chosen = (await client.get("/api/v1/auth/me", headers={"X-Clinic-Id": str(clinics[1])})).json()["data"]
     assert chosen["clinic_id"] == str(clinics[1])
-    assert chosen["permissions"] == ["shelf.notes.read"]
+    assert [name for name in chosen["permissions"] if name.startswith("shelf.")] == ["shelf.notes.read"]
