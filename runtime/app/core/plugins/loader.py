@@ -159,11 +159,10 @@ def discover_modules(path: Iterable[str] | None = None) -> Discovery:
     A name that two distributions claim is refused to both. A distribution found twice counts once, the first one on the path.
     """
     found: dict[str, list[DiscoveredModule]] = {}
-    for distribution in _distributions(path):
-        for entry_point in distribution.entry_points:
-            if entry_point.group == GROUP:
-                module = DiscoveredModule(entry_point.name, entry_point, distribution.metadata["Name"], distribution.version)
-                found.setdefault(entry_point.name, []).append(module)
+    for distribution, entry_points in _distributions(path):
+        name, version_here = distribution.metadata["Name"], distribution.version
+        for entry_point in entry_points:
+            found.setdefault(entry_point.name, []).append(DiscoveredModule(entry_point.name, entry_point, name, version_here))
     modules = {name: claims[0] for name, claims in sorted(found.items()) if len(claims) == 1}
     errors: dict[str, PluginError] = {
         name: NameClaimedTwice(name, sorted(claim.distribution for claim in claims)) for name, claims in found.items() if len(claims) > 1
@@ -171,13 +170,14 @@ def discover_modules(path: Iterable[str] | None = None) -> Discovery:
     return Discovery(modules, errors)
 
 
-def _distributions(path: Iterable[str] | None) -> Iterator[Distribution]:
+def _distributions(path: Iterable[str] | None) -> Iterator[tuple[Distribution, list[EntryPoint]]]:
+    """Those that offer modules, the first of a name; a hundred others are passed over without parsing their metadata."""
     seen: set[str] = set()
     for distribution in distributions() if path is None else distributions(path=list(path)):
-        name = _normalised(distribution.metadata["Name"] or "")
-        if name not in seen:
+        offered = [entry_point for entry_point in distribution.entry_points if entry_point.group == GROUP]
+        if offered and (name := _normalised(distribution.metadata["Name"] or "")) not in seen:
             seen.add(name)
-            yield distribution
+            yield distribution, offered
 
 
 def _told(issues: "Sequence[Issue]") -> str:
