@@ -17,6 +17,8 @@ _SIGN_IN: Final = {
     "description": "The access token of POST /api/v1/auth/login. Pages of this runtime use the session's cookie instead.",
 }
 _ERROR: Final = {"application/json": {"schema": {"$ref": "#/components/schemas/HTTPValidationError"}}}
+_LIMITED: Final = "/api/v1/auth/"
+"""Where passwords and codes are asked for, also of those who are signed in."""
 _WRITES: Final = frozenset({"post", "put", "patch", "delete"})
 
 REFUSALS: Final[Mapping[int, str]] = {
@@ -25,6 +27,7 @@ REFUSALS: Final[Mapping[int, str]] = {
     403: "The role does not allow it (`permission_denied`), it belongs to another clinic, or the clinic's mode forbids it.",
     404: "There is no such thing here.",
     409: "It contradicts what is there; the message says what.",
+    410: "The link has expired or was used; ask for another.",
     413: "The body is too large.",
     422: "A value cannot be used; `errors` names the fields.",
     429: "Too many attempts; `Retry-After` says how long to wait.",
@@ -85,8 +88,11 @@ def _refusals(method: str, path: str, operation: Mapping[str, Any], asked: froze
     if body or signed_in or operation.get("parameters"):
         # Whoever is signed in may name a clinic, in a header that the routes themselves do not declare.
         yield 422
-    if writes and not signed_in:
+    if writes and (not signed_in or path.startswith(_LIMITED)):
         yield 429
+    if body and not signed_in:
+        # What proves who is asking is in the body, and may be spent.
+        yield 410
     yield 503
 
 

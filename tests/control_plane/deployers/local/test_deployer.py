@@ -88,6 +88,16 @@ async def test_an_idle_tenant_is_seen_as_idle_and_woken_by_a_request(deployer, t
     assert answer["data"]["authorization"] == "Authorization: Bearer a-token"
 
 
+async def test_control_channels_are_those_of_the_runtimes_that_serve(deployer, tenant, platform):
+    assert await deployer.control_channels() == {}
+    shown = await placed(deployer, tenant, platform)
+
+    assert await deployer.control_channels() == {tenant.tenant_id: urlsplit(shown["control"]).netloc}
+
+    await deployer.stop(tenant.tenant_id)
+    assert await deployer.control_channels() == {}
+
+
 async def test_a_start_that_fails_is_reported_with_its_reason(deployer, tenant, platform):
     platform.behave(fail="migration_failed", reason="lock timeout on patients")
     await deployer.ensure_secrets(tenant.tenant_id)
