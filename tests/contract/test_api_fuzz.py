@@ -135,6 +135,7 @@ class Api:
 
 @pytest.mark.parametrize("signed_in", [True, False], ids=["signed in", "nobody"])
 @pytest.mark.parametrize("examples", [FEW, pytest.param(10 * FEW, marks=pytest.mark.full)])
+@pytest.mark.timeout(3600)
 async def test_no_input_is_answered_with_a_failure_or_with_what_is_not_announced(serving, signed_in, examples):
     api = Api(serving, signed_in=signed_in)
     api.sign_in()
