@@ -23,9 +23,9 @@ def test_a_new_module_passes_check_and_its_own_tests(author, core_wheel, tmp_pat
     made = dentalpin(author, environment, "modules", "new", "lab_orders", "--path", ".", "--author", "Ana")
     assert made.returncode == 0, made.stderr
 
-    checked = dentalpin(author, environment, "modules", "check", "--json", ".")
+    checked = dentalpin(author, environment, "modules", "check", "--strict", ".")
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    assert "WHEEL_NOT_BUILT" not in checked.stdout
+    assert checked.stdout == "lab_orders: nothing to correct.\n"
     files = {path.relative_to(author.repository).as_posix() for path in author.repository.rglob("*") if path.is_file()}
     assert {"surface.json", "CHANGELOG.md", "README.md", "dentalpin_lab_orders/migrations/versions/lab_orders_0001_initial.py"} <= files
     text = "".join((author.repository / file).read_text() for file in files if file.endswith((".py", ".toml", ".md", ".yaml", ".json")))
