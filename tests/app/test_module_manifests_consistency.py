@@ -8,17 +8,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
-from alembic.autogenerate import compare_metadata
-from alembic.runtime.migration import MigrationContext
 
 from app.core.auth.permissions import ROLES
 from app.core.plugins.loader import CORE_DISTRIBUTION, Discovery, discover_modules
 from app.core.plugins.manifest_validator import validate_discovery
 from app.core.plugins.processor import core_version
 from app.core.plugins.revisions import read_book
-from app.database import Base
-from tests.support.core import as_owner
 
 ROOT = Path(__file__).parents[2]
 OFFICIAL = ("agenda", "patients")
@@ -80,25 +75,3 @@ def test_the_import_contract_allows_what_the_manifests_allow_and_no_more(modules
 
     assert set(contract["modules"]) == {f"app.modules.{name}" for name in OFFICIAL}
     assert arrows == {(name, need) for name in OFFICIAL for need in modules[name].manifest.depends}
-
-
-@pytest.fixture
-def module_names():
-    return EVERY
-
-
-def test_the_models_are_what_the_migrations_make(modules, clinic_database):
-    """Defaults of the database aside: the guide's printed model leaves them to the migration."""
-    tables = {model.__tablename__ for name in EVERY for model in modules[name].module.get_models()} | {"inventory_categories"}
-    wanted = sa.MetaData()
-    for table in ("clinics", "users", *sorted(tables)):
-        Base.metadata.tables[table].to_metadata(wanted)
-    differences = []
-
-    def compare(connection: sa.Connection) -> None:
-        options = {"include_name": lambda name, kind, _: kind != "table" or name in wanted.tables}
-        found = compare_metadata(MigrationContext.configure(connection, opts=options), wanted)
-        differences.extend(difference for difference in found if str(difference[-1].table) in tables)
-
-    as_owner(clinic_database, compare)
-    assert differences == []

@@ -1,21 +1,8 @@
-"""Installing, removing and reinstalling the agenda (module guide §9, "Round-trip uninstall")."""
+"""What the agenda brings and takes along beyond what every module must (`test_conformance.py`)."""
 
-import pytest
-
-from app.core.plugins.errors import NotRemovable
 from app.testing.snapshots import rows_of, schema_of
 
 SEEDS = "SELECT x.xml_id, c.name FROM core_external_id x JOIN cabinets c ON c.id = x.record_id ORDER BY c.clinic_id"
-
-
-async def test_a_restart_changes_nothing_and_doubles_no_seed(operations):
-    url = operations.tenant.owner_url
-    before = await schema_of(url), await rows_of(url)
-
-    await operations.restart()
-    await operations.restart()
-
-    assert (await schema_of(url), await rows_of(url)) == before
 
 
 async def test_the_doctor_finds_nothing_in_the_official_modules(operations):
@@ -46,27 +33,3 @@ async def test_removing_the_agenda_takes_its_tables_and_nothing_else(operations)
     assert {column for column in schema["columns"] if column[0] not in gone} == remaining["columns"]
     # The extension of the exclusion constraints has gone with them; the one of the patients' search stays.
     assert await operations.fetch("SELECT extname FROM pg_extension WHERE extname IN ('btree_gist', 'pg_trgm')") == [("pg_trgm",)]
-
-
-async def test_the_agenda_comes_back_with_its_seeds(operations):
-    url = operations.tenant.owner_url
-    schema = await schema_of(url)
-
-    await operations.uninstall("agenda")
-    await operations.install("agenda")
-
-    assert await schema_of(url) == schema
-    assert await operations.fetch(SEEDS) == [("agenda.cabinet_default", "1")] * 2
-
-
-async def test_a_removal_leaves_a_backup(operations):
-    await operations.uninstall("agenda")
-
-    assert [file for file in (operations.storage / "backups").rglob("*") if file.is_file() and file.stat().st_size > 0]
-
-
-async def test_patients_are_not_removable(operations):
-    await operations.uninstall("agenda")
-
-    with pytest.raises(NotRemovable):
-        await operations.uninstall("patients")

@@ -13,6 +13,7 @@ FOUND = {
     "test_the_database_has_what_the_models_say": "a column no migration makes",
     "test_each_revision_can_be_taken_back_by_itself": "a type stays behind",
     "test_a_read_only_clinic_is_looked_at_and_not_changed": "a GET writes",
+    "test_the_doctor_finds_no_error_where_it_is_installed": "so many of these",
     "test_removing_takes_what_came_with_the_module_and_nothing_else": "a type stays behind",
     "test_installing_again_after_a_removal_brings_tables_and_seeds_back": "that type is in the way",
     "test_restoring_the_backup_brings_equal_rows_back": "that type is in the way",

@@ -21,6 +21,7 @@ import pytest
 
 from .contract import (
     test_the_database_has_what_the_models_say,
+    test_the_doctor_finds_no_error_where_it_is_installed,
     test_the_manifest_and_the_package_have_no_errors,
     test_the_migrations_are_a_branch_of_their_own,
 )
@@ -92,6 +93,7 @@ __all__ = [
     "test_switched_off_its_events_wait_and_its_routes_say_so",
     "test_the_database_has_what_the_models_say",
     "test_the_database_itself_keeps_clinics_apart",
+    "test_the_doctor_finds_no_error_where_it_is_installed",
     "test_the_manifest_and_the_package_have_no_errors",
     "test_the_migrations_are_a_branch_of_their_own",
     "test_things_of_another_clinic_are_neither_found_nor_changed",

@@ -49,6 +49,15 @@ async def test_the_database_has_what_the_models_say(subject: Subject, operations
     assert differences == []
 
 
+async def test_the_doctor_finds_no_error_where_it_is_installed(subject: Subject, populated: object, operations: ModuleOperations) -> None:
+    """`dentalpin modules doctor`, as the guide asks before a release (§13)."""
+    from app.core.plugins.manifest_validator import Severity
+
+    errors = [each for each in await operations.doctor() if each.severity is Severity.ERROR and each.module == subject.name]
+
+    assert [f"{each.code} {each.message}" for each in errors] == []
+
+
 def _compare(connection: Connection, tables: set[str]) -> list[Any]:
     from alembic.autogenerate import compare_metadata
     from alembic.runtime.migration import MigrationContext
