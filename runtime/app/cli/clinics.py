@@ -8,6 +8,7 @@ import typer
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.core.auth import trail
 from app.core.clinics.models import Clinic
 from app.core.clinics.schemas import ClinicCreate
 from app.core.plugins.loader import discover_modules
@@ -77,6 +78,7 @@ def create(
                 return missing
             clinic: UUID = (await connection.execute(sa.insert(Clinic).values(**facts).returning(Clinic.id))).scalar_one()
             await seed_clinic(connection, clinic, discovery=discover_modules())
+            await trail.record(connection, trail.Origin("local", "dentalpin clinics"), "clinic_created", clinic_id=clinic)
             await connection.commit()
             return clinic
 

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -10,6 +10,7 @@ import typer
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.core.auth import trail
 from app.core.auth.models import Membership, RefreshToken, Role, User
 from app.core.auth.passwords import Passwords, check_strength
 from app.core.clinics.models import Clinic
@@ -23,6 +24,10 @@ Email = Annotated[str, typer.Argument(help="The address they sign in with.")]
 PasswordFile = Annotated[
     Path | None, typer.Option("--password-file", help="A file with the password, `-` for standard input; asked for without it.")
 ]
+
+
+OPERATOR: Final = trail.Origin("local", "dentalpin users")
+"""How the trail names who works on the machine itself."""
 
 
 class UserCommandRefused(DomainError):
@@ -75,6 +80,8 @@ def create(
             await _check_role(connection, place.id, role)
             known = (await connection.execute(sa.select(User.id).where(User.email == address))).scalar_one_or_none()
             user = known or await _new_user(connection, address, name, password_file)
+            event = "person_changed" if known else "password_set"
+            await trail.record(connection, OPERATOR, event, user_id=user, clinic_id=place.id, role=role)
             await _make_owner(connection, user, asked=owner)
             membership = insert(Membership).values(user_id=user, clinic_id=place.id, role=role)
             await connection.execute(
@@ -107,6 +114,7 @@ def set_password(email: Email, password_file: PasswordFile = None, as_json: Json
             )
             ended = sa.update(RefreshToken).where(RefreshToken.user_id == user, RefreshToken.revoked_at.is_(None))
             await connection.execute(ended.values(revoked_at=sa.func.now()))
+            await trail.record(connection, OPERATOR, "password_set", user_id=user)
             await connection.commit()
 
     run(change, as_json)

@@ -107,4 +107,5 @@ def test_a_forgotten_password_is_replaced_and_sessions_end(dentalpin, password):
     hashed = dentalpin.value("SELECT password_hash FROM users")
     assert in_fresh_loop(lambda: Passwords().verify("another battery staple horse", hashed)) == (True, None)
     assert dentalpin.value("SELECT count(*) FROM refresh_tokens WHERE revoked_at IS NULL") == 0
+    assert dentalpin.value("SELECT string_agg(event, ' ' ORDER BY id) FROM access_log") == "clinic_created password_set password_set"
     assert dentalpin("users", "set-password", "bo@example.com", "--password-file", "-", input="x" * 12).exit_code == 1

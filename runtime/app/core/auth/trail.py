@@ -5,7 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Select, func, insert, or_, select, text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from starlette.requests import HTTPConnection
 
 from .models import AccessEntry, Membership, User
@@ -55,7 +55,7 @@ class Origin:
 
 
 async def record(
-    session: AsyncSession,
+    session: AsyncSession | AsyncConnection,
     source: HTTPConnection | Origin,
     event: str,
     *,
