@@ -112,6 +112,19 @@ async def test_an_unknown_module_is_not_found(client):
     assert (await client.get(f"{MODULES}/nowhere")).status_code == 404
 
 
+async def test_references_of_all_clinics_are_counted_as_one(clinic, client, runtime, site):
+    luna = await clinic.add_clinic("Luna")
+    await runtime.install("stock")
+    await runtime.sql.execute("INSERT INTO base_items (clinic_id) SELECT id FROM clinics")
+    await runtime.sql.execute("INSERT INTO stock_items (clinic_id, base) SELECT clinic_id, id FROM base_items")
+    assert luna
+
+    plan = (await client.get(f"{MODULES}/base/plan", params={"operation": "uninstall"})).json()["data"]
+
+    referenced = next(each for each in plan["refusals"] if each["code"] == "module_rows_referenced")
+    assert "in use: 2 rows of stock_items (stock) point at base_items by base. " in referenced["message"]
+
+
 async def test_rows_that_another_clinic_uses_stop_an_uninstall(clinic, client, runtime):
     await runtime.sql.execute("CREATE TABLE guest (clinic_id uuid, base uuid REFERENCES base_items (id))")
     await runtime.sql.execute("GRANT SELECT ON guest TO tenant_app")

@@ -1,7 +1,7 @@
 """Who still uses a module's rows: checked when an uninstall is asked for and again before it begins, so that nothing is half-done."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from .models import core_external_id
 
 _KEYS: Final = sa.text("""
     SELECT k.conname AS name, f.relname AS referencing, t.relname AS referenced, quote_ident(f.relname) AS referencing_sql,
+           f.relrowsecurity AS secured,
            array_agg(quote_ident(fa.attname) ORDER BY p.position) AS columns,
            array_agg(quote_ident(ta.attname) ORDER BY p.position) AS targets
     FROM pg_constraint k
@@ -20,7 +21,7 @@ _KEYS: Final = sa.text("""
     JOIN pg_attribute fa ON fa.attrelid = f.oid AND fa.attnum = p.own
     JOIN pg_attribute ta ON ta.attrelid = t.oid AND ta.attnum = p.target
     WHERE k.contype = 'f' AND t.relname = ANY(:tables) AND t.relnamespace = current_schema()::regnamespace
-    GROUP BY k.conname, f.relname, t.relname ORDER BY f.relname, k.conname
+    GROUP BY k.conname, f.relname, f.relrowsecurity, t.relname ORDER BY f.relname, k.conname
 """)
 _OUTGOING: Final = sa.text("""
     SELECT DISTINCT f.relname AS referencing, t.relname AS referenced
@@ -35,14 +36,48 @@ class _Key:
     referencing: str
     referenced: str
     referencing_sql: str
+    secured: bool
     columns: tuple[str, ...]
     targets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Rows of one table that point at one table of a module that goes."""
+
+    table: str
+    owner: str
+    target: str
+    columns: tuple[str, ...]
+    secured: bool
+    """Whether row-level security hides rows of other clinics."""
+    rows: int
+
+    def __str__(self) -> str:
+        return f"{self.rows} rows of {self.table} ({self.owner}) point at {self.target} by {', '.join(self.columns)}"
 
 
 async def still_referenced(
     executor: AsyncConnection | AsyncSession, module: str, owners: Mapping[str, str], leaving: Iterable[str] = ()
 ) -> list[str]:
-    """What keeps `module` from going, in words: rows of others that point at its tables, or at rows it seeded into theirs.
+    """What keeps `module` from going, in words; see `references_to`."""
+    return [str(found) for found in await references_to(executor, module, owners, leaving)][:LISTED]
+
+
+def merged(found: Iterable[Reference]) -> list[str]:
+    """What was seen clinic by clinic, as one list in words. A table that is not secured was seen whole each time."""
+    together: dict[Reference, int] = {}
+    for each in found:
+        key = replace(each, rows=0)
+        seen = together.get(key, 0)
+        together[key] = seen + each.rows if each.secured else max(seen, each.rows)
+    return [str(replace(key, rows=rows)) for key, rows in together.items()][:LISTED]
+
+
+async def references_to(
+    executor: AsyncConnection | AsyncSession, module: str, owners: Mapping[str, str], leaving: Iterable[str] = ()
+) -> list[Reference]:
+    """What keeps `module` from going: rows of others that point at its tables, or at rows it seeded into theirs.
 
     `owners` is {table: module}; tables of the modules in `leaving` go as well and do not count. Under the request role only the rows of
     the current clinic are seen.
@@ -54,7 +89,7 @@ async def still_referenced(
     for row in await executor.execute(sa.select(columns.table_name, columns.record_id).where(columns.module_name == module)):
         if row.table_name not in own:
             seeded.setdefault(row.table_name, []).append(row.record_id)
-    found: list[str] = []
+    found: list[Reference] = []
     for key in await _keys(executor, own | seeded.keys()):
         if owners.get(key.referencing) in going:
             continue
@@ -63,9 +98,9 @@ async def still_referenced(
         # A foreign key on the module's own table keeps the table from being dropped even without rows.
         if count or ids is None:
             whose = owners.get(key.referencing, "the core")
-            what = f"{len(ids)} rows seeded into {key.referenced}" if ids is not None else key.referenced
-            found.append(f"{count} rows of {key.referencing} ({whose}) point at {what} by {', '.join(key.columns)}")
-    return found[:LISTED]
+            what = f"rows it seeded into {key.referenced}" if ids is not None else key.referenced
+            found.append(Reference(key.referencing, whose, what, key.columns, key.secured, count))
+    return found
 
 
 async def undeclared_references(
@@ -84,7 +119,7 @@ async def undeclared_references(
 
 async def _keys(executor: AsyncConnection | AsyncSession, tables: Iterable[str]) -> list[_Key]:
     rows = await executor.execute(_KEYS, {"tables": sorted(tables)})
-    return [_Key(row.referencing, row.referenced, row.referencing_sql, tuple(row.columns), tuple(row.targets)) for row in rows]
+    return [_Key(row.referencing, row.referenced, row.referencing_sql, row.secured, tuple(row.columns), tuple(row.targets)) for row in rows]
 
 
 async def _rows(executor: AsyncConnection | AsyncSession, key: _Key, ids: list[UUID] | None, leaving: list[UUID]) -> int:

@@ -14,7 +14,7 @@ from .loader import Discovery
 from .models import ModuleRecord
 from .pending import Packages
 from .plan import Brings, Change, Facts, affected
-from .references import still_referenced
+from .references import Reference, merged, references_to
 from .states import HAS_SCHEMA
 
 Executor = AsyncConnection | AsyncSession
@@ -88,7 +88,7 @@ async def _with_what_goes(executor: Executor, facts: Facts, names: Sequence[str]
     """Rows and references, over all clinics: a request sees one clinic at a time, so each is looked at by itself."""
     owners = await books.table_owners(executor)
     tables: dict[str, dict[str, int]] = {name: {} for name in names}
-    references: dict[str, dict[str, None]] = {name: {} for name in names}
+    references: dict[str, list[Reference]] = {name: [] for name in names}
     before = (await executor.execute(_CLINIC)).scalar_one()
     scopes: list[UUID | None] = [None] if bypasses_isolation else [None, *await clinics(executor)]
     for clinic in scopes:
@@ -98,11 +98,10 @@ async def _with_what_goes(executor: Executor, facts: Facts, names: Sequence[str]
             counted = await _rows(executor, own, None if bypasses_isolation else [clinic])
             for table, rows in counted.items():
                 tables[name][table] = tables[name].get(table, 0) + rows
-            found = await still_referenced(executor, name, owners, names)
-            references[name].update(dict.fromkeys(found))
+            references[name] += await references_to(executor, name, owners, names)
     await executor.execute(_SET_CLINIC, {"clinic": before or ""})
     revisions = {name: _remembered(facts.records[name]) for name in names if name in facts.records}
-    return replace(facts, tables=tables, references={name: list(found) for name, found in references.items()}, revisions=revisions)
+    return replace(facts, tables=tables, references={name: merged(found) for name, found in references.items()}, revisions=revisions)
 
 
 async def _rows(executor: Executor, tables: Iterable[str], scope: Sequence[UUID | None] | None) -> Mapping[str, int]:
