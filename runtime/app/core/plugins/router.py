@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import modes
 from app.core.auth.dependencies import ClinicContext, get_clinic_context, require_permission
-from app.core.auth.identity import Identity
 from app.core.schemas import ApiResponse
 from app.database import current_unit, get_db
 
@@ -47,7 +46,7 @@ router = APIRouter(prefix="/api/v1/modules", tags=["modules"])
 Session = Annotated[AsyncSession, Depends(get_db)]
 Context = Annotated[ClinicContext, Depends(get_clinic_context)]
 MayRead = Annotated[None, Depends(require_permission("admin.modules.read"))]
-MayChange = Annotated[Identity, Depends(in_every_clinic)]
+MayChange = Annotated[ClinicContext, Depends(in_every_clinic)]
 Limit = Annotated[int, Query(ge=1, le=500)]
 
 RESTART_HINT = "Restart required: POST /api/v1/modules/-/restart, or `dentalpin modules restart`."
@@ -108,7 +107,7 @@ async def get_requests(_: MayRead, db: Session, limit: Limit = 50) -> ApiRespons
 
 
 @router.post("/-/restart", status_code=202, summary="Have this process replaced, so that pending changes happen")
-async def restart(identity: MayChange, db: Session, request: Request, given: RestartIn | None = None) -> ApiResponse[RestartOut]:
+async def restart(context: MayChange, db: Session, request: Request, given: RestartIn | None = None) -> ApiResponse[RestartOut]:
     from app.core.runtime import process
 
     settings = request.app.state.settings
@@ -118,7 +117,7 @@ async def restart(identity: MayChange, db: Session, request: Request, given: Res
         raise ManagedElsewhere((await platform_of(db))[1], "Processes of this runtime are replaced by the platform", "Restart it there.")
     if serving is None:
         raise RestartImpossible
-    asker = _asker(identity, given)
+    asker = _asker(context, given)
     await service.note_request(db, "restart", (), asker)
     reason = f"a restart was asked for by {asker.user_id}" + (f": {asker.reason}" if asker.reason else "")
     unit = current_unit()
@@ -158,41 +157,35 @@ async def get_plan(
 
 
 @router.post("/{name}/install", status_code=202, summary="Install it and all it needs, at the next restart")
-async def install(
-    name: str, identity: MayChange, db: Session, request: Request, given: ChangeIn | None = None
-) -> ApiResponse[ScheduledOut]:
-    return await _ask(request, db, Change.INSTALL, name, identity, given)
+async def install(name: str, context: MayChange, db: Session, request: Request, given: ChangeIn | None = None) -> ApiResponse[ScheduledOut]:
+    return await _ask(request, db, Change.INSTALL, name, context, given)
 
 
 @router.post("/{name}/upgrade", status_code=202, summary="Upgrade it to the version of its package, at the next restart")
-async def upgrade(
-    name: str, identity: MayChange, db: Session, request: Request, given: ChangeIn | None = None
-) -> ApiResponse[ScheduledOut]:
-    return await _ask(request, db, Change.UPGRADE, name, identity, given)
+async def upgrade(name: str, context: MayChange, db: Session, request: Request, given: ChangeIn | None = None) -> ApiResponse[ScheduledOut]:
+    return await _ask(request, db, Change.UPGRADE, name, context, given)
 
 
 @router.post("/{name}/uninstall", status_code=202, summary="Remove it with its rows, which are backed up, at the next restart")
 async def uninstall(
-    name: str, identity: MayChange, db: Session, request: Request, given: UninstallIn | None = None
+    name: str, context: MayChange, db: Session, request: Request, given: UninstallIn | None = None
 ) -> ApiResponse[ScheduledOut]:
-    return await _ask(request, db, Change.UNINSTALL, name, identity, given, with_unneeded=given is not None and given.with_unneeded)
+    return await _ask(request, db, Change.UNINSTALL, name, context, given, with_unneeded=given is not None and given.with_unneeded)
 
 
 @router.post("/{name}/enable", summary="Switch it on at once, with all it needs")
-async def enable(name: str, identity: MayChange, db: Session, request: Request, given: ChangeIn | None = None) -> ApiResponse[ScheduledOut]:
-    return await _ask(request, db, Change.ENABLE, name, identity, given)
+async def enable(name: str, context: MayChange, db: Session, request: Request, given: ChangeIn | None = None) -> ApiResponse[ScheduledOut]:
+    return await _ask(request, db, Change.ENABLE, name, context, given)
 
 
 @router.post("/{name}/disable", summary="Switch it off at once; its data is kept and its events wait")
-async def disable(
-    name: str, identity: MayChange, db: Session, request: Request, given: ChangeIn | None = None
-) -> ApiResponse[ScheduledOut]:
-    return await _ask(request, db, Change.DISABLE, name, identity, given)
+async def disable(name: str, context: MayChange, db: Session, request: Request, given: ChangeIn | None = None) -> ApiResponse[ScheduledOut]:
+    return await _ask(request, db, Change.DISABLE, name, context, given)
 
 
 @router.post("/{name}/retry", status_code=202, summary="Try again what failed, at the next restart")
-async def retry(name: str, identity: MayChange, db: Session, given: ChangeIn | None = None) -> ApiResponse[RetryOut]:
-    names = await service.retry(db, _asker(identity, given), name)
+async def retry(name: str, context: MayChange, db: Session, given: ChangeIn | None = None) -> ApiResponse[RetryOut]:
+    names = await service.retry(db, _asker(context, given), name)
     return ApiResponse(data=RetryOut(modules=list(names), requires_restart=True), message=RESTART_HINT)
 
 
@@ -207,8 +200,8 @@ def _around(request: Request) -> service.Surroundings:
     return service.Surroundings(discover_modules(), core_version(), describe, managed=request.app.state.settings.managed)
 
 
-def _asker(identity: Identity, given: ChangeIn | RestartIn | None) -> service.Asker:
-    return service.Asker("api", identity.user.id, given.reason if given is not None else "")
+def _asker(context: ClinicContext, given: ChangeIn | RestartIn | None) -> service.Asker:
+    return service.Asker("api", context.user.id, given.reason if given is not None else "")
 
 
 async def _ask(
@@ -216,12 +209,12 @@ async def _ask(
     db: AsyncSession,
     change: Change,
     name: str,
-    identity: Identity,
+    context: ClinicContext,
     given: ChangeIn | None,
     *,
     with_unneeded: bool = False,
 ) -> ApiResponse[ScheduledOut]:
-    scheduled = await service.ask(db, _around(request), change, name, asker=_asker(identity, given), with_unneeded=with_unneeded)
+    scheduled = await service.ask(db, _around(request), change, name, asker=_asker(context, given), with_unneeded=with_unneeded)
     registry: ModuleRegistry = request.app.state.registry
     off = await service.switched_off(db)
     unit = current_unit()
