@@ -165,6 +165,8 @@ async def test_every_operation_announces_the_errors_of_the_core(serving):
     document = Api(serving, signed_in=False).schema.raw_schema
     booking = document["paths"]["/api/v1/agenda/appointments"]["post"]["responses"]
 
+    assert {"401", "403"} <= document["paths"]["/api/v1/patients"]["get"]["responses"].keys()
+    assert "security" not in document["paths"]["/api/v1/patients"]["get"]
     assert "410" in document["paths"]["/api/v1/auth/password/reset"]["post"]["responses"]
     assert {"201", "400", "401", "403", "409", "413", "422", "503"} <= booking.keys()
     assert "429" in document["paths"]["/api/v1/auth/login"]["post"]["responses"]

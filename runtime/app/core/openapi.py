@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
 
-from app.core.auth.dependencies import get_claims, get_clinic_context
+from app.core.auth.dependencies import get_claims, get_clinic_context, get_identity
 from app.core.modes import guard
 from app.core.schemas import ErrorResponse
 
@@ -17,6 +17,8 @@ _SIGN_IN: Final = {
     "description": "The access token of POST /api/v1/auth/login. Pages of this runtime use the session's cookie instead.",
 }
 _ERROR: Final = {"application/json": {"schema": {"$ref": "#/components/schemas/HTTPValidationError"}}}
+_WHO: Final[frozenset[Callable[..., Any]]] = frozenset({get_claims, get_identity, get_clinic_context})
+"""What asks who is calling; a personal token answers some of them without claims."""
 _LIMITED: Final = "/api/v1/auth/"
 """Where passwords and codes are asked for, also of those who are signed in."""
 _WRITES: Final = frozenset({"post", "put", "patch", "delete"})
@@ -65,13 +67,13 @@ def _add_refusals(document: dict[str, Any], routes: Mapping[tuple[str, str], Any
             for status in _refusals(method, path, operation, asked):
                 operation["responses"].setdefault(str(status), {"description": REFUSALS[status], "content": _ERROR})
             operation["responses"] = dict(sorted(operation["responses"].items()))
-            if get_claims not in asked:
+            if not asked & _WHO:
                 operation["security"] = []
 
 
 def _refusals(method: str, path: str, operation: Mapping[str, Any], asked: frozenset[Callable[..., Any]]) -> Iterator[int]:
     """The statuses an operation may answer by what it takes and asks for, beyond those of its own."""
-    body, writes, signed_in = "requestBody" in operation, method in _WRITES, get_claims in asked
+    body, writes, signed_in = "requestBody" in operation, method in _WRITES, bool(asked & _WHO)
     if body or get_clinic_context in asked:
         yield 400
     if signed_in or writes:
