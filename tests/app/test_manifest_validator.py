@@ -1,12 +1,19 @@
 """Each issue code, from the smallest manifest that shows it."""
 
+import re
+from pathlib import Path
+
 import pytest
 
-from app.core.plugins.manifest import Manifest
+from app.core.auth.permissions import CORE_PERMISSIONS
+from app.core.plugins.errors import ManifestInvalid
+from app.core.plugins.manifest import RESERVED_NAMES, Manifest
 from app.core.plugins.manifest_validator import RevisionFacts, validate_module, validate_set
 from tests.support.packages import site
 
 __all__ = ["site"]
+
+ROOT = Path(__file__).parents[2]
 
 
 def codes(issues):
@@ -56,6 +63,22 @@ def test_each_mistake_in_a_manifest_has_its_code(site, manifest, code):
 @pytest.mark.parametrize(("permission", "code"), [("a.b.c", "PERMISSION_INVALID"), ("stock.items", "PERMISSION_NAMESPACED")])
 def test_permissions_are_local_names(site, permission, code):
     assert codes(issues_of(site, body=f"def get_permissions(self):\n    return [{permission!r}]\n")) == {code}
+
+
+@pytest.mark.parametrize("name", ["admin", "agents", "modules", "core"])
+def test_a_module_of_one_of_the_cores_names_cannot_be_loaded(site, name):
+    """It could declare `admin.modules.write`, and grant it to whomever it likes."""
+    site.add(name)
+
+    with pytest.raises(ManifestInvalid, match="the core uses that name"):
+        _ = site.discovered(name).manifest
+
+
+def test_the_first_words_of_the_cores_routes_and_permissions_are_reserved():
+    routes = re.findall(r"`[A-Z]+ /api/v1/([a-z_]+)", (ROOT / "docs/reference/api.md").read_text())
+    modules = {path.parent.name for path in (ROOT / "modules").glob("*/__init__.py")}
+
+    assert {*routes, *(permission.partition(".")[0] for permission in CORE_PERMISSIONS)} - modules <= RESERVED_NAMES
 
 
 def test_models_without_a_branch_are_an_error(site):

@@ -12,6 +12,11 @@ VERSION_PATTERN = r"^\d+\.\d+\.\d+(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za
 """Semantic versioning; guide §8 prints the three numbers."""
 LOCAL_PERMISSION_PATTERN = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$"
 
+RESERVED_NAMES = frozenset(
+    {"admin", "agents", "auth", "clinics", "core", "events", "health", "jobs", "mcp", "modules", "openapi", "roles", "users"}
+)
+"""First words of the core's routes and permissions: a module of such a name could declare, and grant itself, rights of the core."""
+
 ModuleName = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=60)]
 SemanticVersion = Annotated[str, StringConstraints(pattern=VERSION_PATTERN, max_length=40)]
 

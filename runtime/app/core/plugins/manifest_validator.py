@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from .checks.issues import Issue, Severity, issue, strict
 from .loader import DiscoveredModule, Discovery
-from .manifest import LOCAL_PERMISSION_PATTERN, Manifest, core_refusal, granted, version_key
+from .manifest import LOCAL_PERMISSION_PATTERN, RESERVED_NAMES, Manifest, core_refusal, granted, version_key
 from .topology import cycles
 
 __all__ = [
@@ -60,7 +60,7 @@ def read_manifest(raw: object) -> tuple[Manifest | None, list[Issue]]:
     usable = dict(raw)
     while True:
         try:
-            return Manifest.model_validate(usable), issues
+            manifest = Manifest.model_validate(usable)
         except ValidationError as error:
             problems = _by_field(error)
             issues += [_field_issue(name, field, reason, raw.get(field)) for field, reason in problems.items()]
@@ -68,6 +68,11 @@ def read_manifest(raw: object) -> tuple[Manifest | None, list[Issue]]:
                 return None, issues
             for field in problems:
                 del usable[field]
+            continue
+        if manifest.name in RESERVED_NAMES:
+            text = f"{name}: the core uses that name for its own routes and permissions; choose another"
+            return None, [*issues, issue("NAME_RESERVED", text, name, fatal=True)]
+        return manifest, issues
 
 
 def _by_field(error: ValidationError) -> dict[str, str]:

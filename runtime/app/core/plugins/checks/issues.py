@@ -41,6 +41,7 @@ CODES: Final[Mapping[str, Code]] = {
     # Manifest (guide §1)
     "MANIFEST_SCHEMA": Code("Manifest", _ERROR, "a manifest field has a value of another type; its default is used instead"),
     "NAME_INVALID": Code("Manifest", _ERROR, "the name is not snake_case; the module cannot be loaded"),
+    "NAME_RESERVED": Code("Manifest", _ERROR, "the name is one of the core's own; the module cannot be loaded"),
     "VERSION_FORMAT": Code("Manifest", _ERROR, "the version is no semantic version `X.Y.Z`; the module cannot be loaded"),
     "MIN_CORE_VERSION_FORMAT": Code("Manifest", _ERROR, "`min_core_version` is no semantic version"),
     "MAX_CORE_VERSION_FORMAT": Code("Manifest", _ERROR, "`max_core_version` is no semantic version"),

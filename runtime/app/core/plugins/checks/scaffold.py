@@ -10,7 +10,7 @@ from typing import Final
 import app
 from app.core.plugins.errors import PluginError
 from app.core.plugins.loader import core_version, discover_modules
-from app.core.plugins.manifest import NAME_PATTERN
+from app.core.plugins.manifest import NAME_PATTERN, RESERVED_NAMES
 
 from .projects import opened
 from .surface import FILE
@@ -20,9 +20,7 @@ TEMPLATE: Final = Path(app.__file__).parent / "scaffold" / "sample_module"
 """In the wheel a folder, in the repository a link to tests/fixtures/sample_module."""
 
 _SKIPPED: Final = frozenset({"__pycache__", "build", "dist", "README.md", FILE})
-_RESERVED: Final = frozenset(
-    {"core", "app", "modules", "auth", "clinics", "events", "agents", "admin", "health", "test", "tests", "jobs", "mcp"}
-)
+_RESERVED: Final = RESERVED_NAMES | {"app", "test", "tests"}
 
 _PROJECT: Final = """
 [project.optional-dependencies]

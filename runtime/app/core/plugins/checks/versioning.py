@@ -29,8 +29,8 @@ class Baseline:
     surface: Surface
     said: str
     """Where it comes from, for messages."""
-    released: bool
-    """Whether it is a release that nothing may be changed in: a tag, or the commit that was asked for."""
+    release: str | None = None
+    """The tag of the release, or the commit that was asked for: from there on every change of a file counts. None where it is neither."""
 
 
 def version_issues(found: DiscoveredModule, home: Path, *, against: str | None = None, sole: bool = True) -> Iterator[Issue]:
@@ -49,7 +49,7 @@ def version_issues(found: DiscoveredModule, home: Path, *, against: str | None =
         yield issue("SURFACE_STALE", f"{found.name}: {FILE} is not what the code offers ({told}); {_UPDATE} and commit it", found.name)
     baseline = find_baseline(home, current, kept, against)
     if baseline is not None:
-        yield from _step_issues(found, home, current, baseline, against)
+        yield from _step_issues(found, home, current, baseline)
 
 
 def update_surface(found: DiscoveredModule, home: Path) -> Path:
@@ -69,21 +69,21 @@ def find_baseline(home: Path, current: Surface, kept: Surface | None, against: s
     """`against` if it is given, else the newest release that has a tag, else the last other version that was committed or kept."""
     if against is not None:
         surface = _at(home, against)
-        return Baseline(surface, f"at {against}", released=True) if surface is not None else None
+        return Baseline(surface, f"at {against}", against) if surface is not None else None
     for tag in _git(home, "tag", "--merged", "HEAD", "--sort=-creatordate").splitlines():
         surface = _at(home, tag)
         if surface is not None:
-            return Baseline(surface, f"released as {tag}", released=True)
+            return Baseline(surface, f"released as {tag}", tag)
     for commit in _git(home, "log", "--format=%H", "-n", "200", "--", FILE).splitlines():
         surface = _at(home, commit)
         if surface is not None and surface.version != current.version:
-            return Baseline(surface, f"{surface.version} of commit {commit[:10]}", released=False)
+            return Baseline(surface, f"{surface.version} of commit {commit[:10]}")
     if kept is not None and kept.version != current.version:
-        return Baseline(kept, f"{kept.version} of {FILE}", released=False)
+        return Baseline(kept, f"{kept.version} of {FILE}")
     return None
 
 
-def _step_issues(found: DiscoveredModule, home: Path, current: Surface, baseline: Baseline, against: str | None) -> Iterator[Issue]:
+def _step_issues(found: DiscoveredModule, home: Path, current: Surface, baseline: Baseline) -> Iterator[Issue]:
     name, old, new = found.name, baseline.surface.version, current.version
     removed, edited = revision_changes(baseline.surface, current)
     for revision in removed:
@@ -99,7 +99,7 @@ def _step_issues(found: DiscoveredModule, home: Path, current: Surface, baseline
         return
     changes = compare(baseline.surface, current)
     step, lowest = needed(old, max((change.step for change in changes), default=Step.NONE))
-    if step is Step.NONE and baseline.released and _files_changed(found, home, baseline, against):
+    if step is Step.NONE and baseline.release is not None and _files_changed(found, home, baseline.release):
         step, lowest = needed(old, Step.PATCH)
     if step is Step.NONE or stepped(old, new) >= step:
         return
@@ -109,10 +109,8 @@ def _step_issues(found: DiscoveredModule, home: Path, current: Surface, baseline
     yield issue(code, text, name)
 
 
-def _files_changed(found: DiscoveredModule, home: Path, baseline: Baseline, against: str | None) -> bool:
-    reference = against or baseline.said.removeprefix("released as ")
-    place = found.package_path.resolve()
-    changed = _git(home, "diff", "--name-only", reference, "--", str(place)).splitlines()
+def _files_changed(found: DiscoveredModule, home: Path, since: str) -> bool:
+    changed = _git(home, "diff", "--name-only", since, "--", str(found.package_path.resolve())).splitlines()
     return any("/tests/" not in f"/{file}" and not file.endswith(".md") and Path(file).name != FILE for file in changed)
 
 
