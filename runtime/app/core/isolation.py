@@ -123,7 +123,11 @@ CORE_EXEMPT: Final[Mapping[str, Rule]] = {
     ),
     "agent_audit_logs": Rule(
         ("SELECT", "INSERT", "UPDATE (status, code, finished_at)", "DELETE"),
-        (*_SEE_AND_ADD, Policy("forget", "DELETE", _older("created_at", 730))),
+        (
+            *_SEE_AND_ADD[:2],
+            Policy("close_once", "UPDATE", f"{_OWN} AND status = 'started'", _OWN),
+            Policy("forget", "DELETE", _older("created_at", 730)),
+        ),
     ),
     # A token is looked up before the clinic is known, by a digest nobody can guess; ending a person's sessions ends it in every clinic.
     "personal_access_tokens": Rule(

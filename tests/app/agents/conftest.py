@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, text
 
 from app.core.agents import AgentContext, AgentMode, AgentResult, BaseAgent, Tool, ToolCategory
 from app.core.agents.tools.registry import ToolRegistry
@@ -55,6 +55,10 @@ async def _fail(ctx: AgentContext, params: NoArgs) -> None:
     raise ValueError(SECRET_TEXT)
 
 
+async def _lose_connection(ctx: AgentContext, params: NoArgs) -> None:
+    await ctx.db.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+
 def tool(name: str, handler: Any, category: ToolCategory, permission: str = "shelf.notes.write", args: type[BaseModel] = NoArgs) -> Tool:
     return Tool(name, f"What a test of agents needs: {name}.", args, handler, [permission], category)
 
@@ -65,6 +69,7 @@ TOOLS = [
     tool("shred_notes", _shred_notes, ToolCategory.DESTRUCTIVE),
     tool("sneak_note", _add_note, ToolCategory.READ, args=NoteArgs),
     tool("fail", _fail, ToolCategory.WRITE),
+    tool("lose_connection", _lose_connection, ToolCategory.WRITE),
 ]
 
 

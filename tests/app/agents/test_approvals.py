@@ -117,6 +117,15 @@ async def test_a_call_that_fails_when_it_is_approved_leaves_nothing_but_the_fail
     assert await shelf.trail() == [("shelf.fail", "waiting", None), ("shelf.fail", "failed", "tool_failed")]
 
 
+async def test_after_a_lost_connection_the_same_approval_can_be_given_again(shelf):
+    approval = await asked(shelf, tool="shelf.lose_connection", arguments={})
+
+    answer = await decide(shelf, "dentist", approval)
+
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (503, "database_unavailable")
+    assert await shelf.clinic_app.sql("SELECT status FROM agent_approval_queue") == "pending"
+
+
 async def test_while_its_module_is_gone_a_call_goes_on_waiting(shelf):
     approval = await asked(shelf)
     shelf.tools.modules.set_disabled(["shelf"])

@@ -146,6 +146,13 @@ async def test_a_handler_that_fails_leaves_nothing_and_its_message_goes_nowhere(
     assert await shelf.trail() == [("shelf.fail", "failed", "tool_failed")]
 
 
+async def test_a_lost_connection_is_no_invitation_to_repeat(shelf):
+    result = await shelf.tools.call(shelf.context(), "shelf.lose_connection", {})
+
+    assert result.error.code == "outcome_unknown"
+    assert await shelf.trail() == [("shelf.lose_connection", "failed", "outcome_unknown")]
+
+
 async def test_a_tool_that_calls_itself_reading_cannot_write(shelf):
     result = await shelf.tools.call(shelf.context(), "shelf.sneak_note", {"body": "x"})
 
@@ -243,6 +250,7 @@ async def test_nothing_of_the_trail_can_be_deleted_or_rewritten_by_a_request(she
     await connection.execute("SELECT set_config('app.clinic_id', $1, false)", str(shelf.clinic_id))
 
     assert await connection.execute("DELETE FROM agent_audit_logs") == "DELETE 0"
+    assert await connection.execute("UPDATE agent_audit_logs SET status = 'failed'") == "UPDATE 0"
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await connection.execute("UPDATE agent_audit_logs SET arguments = '{}'")
     await connection.close()

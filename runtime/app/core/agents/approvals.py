@@ -12,11 +12,12 @@ from uuid import UUID
 
 from pydantic import BaseModel
 from sqlalchemy import func, insert, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import modes
 from app.core.auth.permissions import Permissions
-from app.database import unit_of_work
+from app.database import DatabaseUnavailable, unit_of_work
 from dentalpin_kit.problems import DomainError, TemporaryError
 
 from . import gate
@@ -152,10 +153,13 @@ async def _execute(
 
 
 async def _as_failure(tool: RegisteredTool, error: Exception, params: BaseModel | None) -> Exception:
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        # Nothing was committed, so that the same approval can be given again.
+        return DatabaseUnavailable()
     if isinstance(error, AgentError):
         return _Failed(ToolError(error.code, error.message), params)
     problem = described_failure(tool, error)
-    if isinstance(error, TemporaryError | modes.ModeForbids) or problem.code in ("busy", "took_too_long", "database_unavailable"):
+    if isinstance(error, TemporaryError | modes.ModeForbids) or problem.code in ("busy", "took_too_long"):
         # What passes by itself is tried again by the person, with the same approval.
         return error if isinstance(error, DomainError) else TemporaryError(problem.message)
     return _Failed(problem, params)

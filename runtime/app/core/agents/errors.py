@@ -217,6 +217,16 @@ class ReadOnlyViolated(AgentError):
         super().__init__(f"{tool} says it only reads but tried to change something; nothing was changed. Report it to the module's author.")
 
 
+class OutcomeUnknown(AgentError):
+    """The connection was lost, perhaps while committing."""
+
+    status = 500
+    code = "outcome_unknown"
+
+    def __init__(self, tool: str) -> None:
+        super().__init__(f"The connection was lost while {tool} was saving. Look whether it happened before you call it again.", tool=tool)
+
+
 class ToolFailed(AgentError):
     status = 500
     code = "tool_failed"

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from app.core import errors
 from app.core.agents import gate
 from app.core.agents.context import AgentContext
-from app.core.agents.errors import AgentError, ApprovalRequired, ReadOnlyViolated, ToolFailed, ToolUnknown
+from app.core.agents.errors import AgentError, ApprovalRequired, OutcomeUnknown, ReadOnlyViolated, ToolFailed, ToolUnknown
 from app.core.auth.permissions import CORE_PERMISSIONS
 from app.core.plugins.registry import ModuleRegistry, MountedModule, module_registry
 from app.database import Database, unit_of_work
@@ -175,6 +175,8 @@ def described_failure(found: RegisteredTool, error: Exception) -> ToolError:
     if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == _READ_ONLY_VIOLATED:
         logger.error("%s is declared READ and tried to write", found.qualified)
         return as_error(ReadOnlyViolated(found.qualified))
+    if isinstance(error, DBAPIError) and error.connection_invalidated and found.tool.category is not ToolCategory.READ:
+        return as_error(OutcomeUnknown(found.qualified))
     problem = errors.describe(error)
     incident = next((item["incident"] for item in problem.errors if "incident" in item), None)
     if incident is not None:
