@@ -42,4 +42,4 @@ async def in_every_clinic(
 
 # Read by the module checks and the generated references: which routes ask for which permission.
 in_every_clinic.permission = WRITE  # type: ignore[attr-defined]  # a function's own attribute has no static type
-in_every_clinic.everywhere = True  # type: ignore[attr-defined]
+in_every_clinic.everywhere = True  # type: ignore[attr-defined]  # as above
