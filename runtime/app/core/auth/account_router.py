@@ -1,12 +1,12 @@
 """`/api/v1/auth`, one's own account: password, second factor, sessions, trail. No clinic is needed for any of it."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.schemas import ApiResponse, PaginatedApiResponse
+from app.core.schemas import ApiResponse, ErrorResponse, PaginatedApiResponse
 from app.database import get_db
 
 from . import links, resets, second_factor, service, sessions, trail
@@ -31,11 +31,16 @@ from .trail import Origin
 
 router = APIRouter(prefix="/auth", tags=["auth"])
 
+_LIMITED: dict[int | str, dict[str, Any]] = {
+    429: {"model": ErrorResponse, "description": "Too many attempts; `Retry-After` says how long to wait."}
+}
+_GONE: dict[int | str, dict[str, Any]] = {410: {"model": ErrorResponse, "description": "The link has expired, was used or replaced."}}
+
 Me = Annotated[Identity, Depends(get_identity)]
 Db = Annotated[AsyncSession, Depends(get_db)]
 
 
-@router.post("/password", response_model=ApiResponse[None])
+@router.post("/password", response_model=ApiResponse[None], responses=_LIMITED)
 async def change_password(given: PasswordChange, me: Me, db: Db, request: Request) -> ApiResponse[None]:
     """Set a new password; every other session of yours ends."""
     await service.change_password(
@@ -60,7 +65,7 @@ async def forgot_password(given: PasswordForgotten, request: Request) -> ApiResp
     return ApiResponse(data=None, message="If there is an account with this address, a link is on its way to it.")
 
 
-@router.post("/password/reset", response_model=ApiResponse[None])
+@router.post("/password/reset", response_model=ApiResponse[None], responses=_GONE)
 async def reset_password(given: PasswordReset, db: Db, request: Request) -> ApiResponse[None]:
     """Use a link: the `token` in its address. Every session of the person ends; sign in with the new password."""
     auth, origin = auth_state(request), Origin.of(request)
@@ -76,7 +81,7 @@ async def get_second_factor(me: Me, db: Db) -> ApiResponse[SecondFactorOut]:
     return ApiResponse(data=SecondFactorOut(in_force=me.user.has_second_factor, recovery_codes_left=left))
 
 
-@router.post("/second-factor", response_model=ApiResponse[EnrolmentOut], status_code=201)
+@router.post("/second-factor", response_model=ApiResponse[EnrolmentOut], status_code=201, responses=_LIMITED)
 async def begin_second_factor(given: PasswordProof, me: Me, db: Db, request: Request) -> ApiResponse[EnrolmentOut]:
     """A secret for an authenticator app; it is in force once a code of it was confirmed."""
     auth = auth_state(request)
@@ -85,7 +90,7 @@ async def begin_second_factor(given: PasswordProof, me: Me, db: Db, request: Req
     return ApiResponse(data=EnrolmentOut.model_validate(enrolment))
 
 
-@router.post("/second-factor/confirm", response_model=ApiResponse[RecoveryCodesOut])
+@router.post("/second-factor/confirm", response_model=ApiResponse[RecoveryCodesOut], responses=_LIMITED)
 async def confirm_second_factor(given: Code, me: Me, db: Db, request: Request) -> ApiResponse[RecoveryCodesOut]:
     """Show a code of the app: from now on every sign-in asks for one. Your other sessions end."""
     codes = await second_factor.confirm(
@@ -94,7 +99,7 @@ async def confirm_second_factor(given: Code, me: Me, db: Db, request: Request) -
     return ApiResponse(data=RecoveryCodesOut(recovery_codes=codes))
 
 
-@router.post("/second-factor/recovery-codes", response_model=ApiResponse[RecoveryCodesOut])
+@router.post("/second-factor/recovery-codes", response_model=ApiResponse[RecoveryCodesOut], responses=_LIMITED)
 async def renew_recovery_codes(given: Code, me: Me, db: Db, request: Request) -> ApiResponse[RecoveryCodesOut]:
     """New recovery codes for a code of the app (or a recovery code); the old ones stop working."""
     codes = await second_factor.renew_recovery_codes(
@@ -103,7 +108,7 @@ async def renew_recovery_codes(given: Code, me: Me, db: Db, request: Request) ->
     return ApiResponse(data=RecoveryCodesOut(recovery_codes=codes))
 
 
-@router.post("/second-factor/remove", response_model=ApiResponse[None])
+@router.post("/second-factor/remove", response_model=ApiResponse[None], responses=_LIMITED)
 async def remove_second_factor(given: Code, me: Me, db: Db, request: Request) -> ApiResponse[None]:
     """Sign in with the password alone again. A clinic that asks for a second factor will ask for a new one."""
     await second_factor.remove(db, auth_state(request), me.user.id, given.code.get_secret_value(), origin=Origin.of(request))

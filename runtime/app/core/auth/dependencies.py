@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import Depends, Request
@@ -18,6 +18,8 @@ from .state import auth_state, changes_something, from_elsewhere
 from .tokens import Claims
 
 __all__ = ["ClinicContext", "asked_clinic", "get_claims", "get_clinic_context", "get_identity", "require_permission"]
+
+_IDENTITY: Final = "dentalpin.identity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,19 @@ async def get_claims(request: Request) -> Claims:
     return state.tokens.read(cookie, "page")
 
 
-async def get_identity(claims: Annotated[Claims, Depends(get_claims)], db: Annotated[AsyncSession, Depends(get_db)]) -> Identity:
+async def get_identity(
+    request: Request, claims: Annotated[Claims, Depends(get_claims)], db: Annotated[AsyncSession, Depends(get_db)]
+) -> Identity:
     """The signed-in person and their clinics, without choosing one."""
-    return await identify(db, claims)
+    return await _identified(request, claims, db)
+
+
+async def _identified(request: Request, claims: Claims, db: AsyncSession) -> Identity:
+    """Read once per request: after its clinic is chosen, the others' memberships are not there any more (row-level security)."""
+    known: Identity | None = request.scope.get(_IDENTITY)
+    if known is None:
+        known = request.scope[_IDENTITY] = await identify(db, claims)
+    return known
 
 
 async def asked_clinic(request: Request) -> UUID | None:
@@ -77,7 +89,7 @@ async def get_clinic_context(request: Request, db: Annotated[AsyncSession, Depen
     From here on the transaction sees the rows of that clinic only. Raises SecondFactorRequired where the clinic asks for one.
     """
     # Called, not asked for as dependencies: FastAPI takes each route's tree of those apart anew, and walks it at each request.
-    identity = await identify(db, await get_claims(request))
+    identity = await _identified(request, await get_claims(request), db)
     membership = identity.membership(await asked_clinic(request))
     logs.add(clinic=membership.clinic.id)
     await set_clinic(db, membership.clinic.id)
