@@ -118,6 +118,14 @@ class ModuleLife(RuleBasedStateMachine):
     def serve(self):
         self.run(self.world.serve())
 
+    @precondition(lambda self: len(self.world.serving) < 2)
+    @rule(name=modules)
+    def remove_what_is_served(self, name):
+        """The order that matters most, and that chance alone seldom finds."""
+        self.run(self.world.serve())
+        self.ask(Change.UNINSTALL, name)
+        self.run(self.world.boot())
+
     @precondition(lambda self: self.world.serving)
     @rule()
     def drain(self):
