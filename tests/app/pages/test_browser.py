@@ -41,9 +41,9 @@ async def address(clinic_app):
 
 
 async def shot(page, name):
-    """Nothing may stick out sideways; with SCREENSHOTS=folder a picture is kept for a person to look at."""
+    """Nothing may stick out sideways; with DENTALPIN_SCREENSHOTS=folder a picture is kept for a person to look at."""
     assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    if folder := os.environ.get("SCREENSHOTS"):
+    if folder := os.environ.get("DENTALPIN_SCREENSHOTS"):
         await page.screenshot(path=str(Path(folder) / f"{name}-{page.viewport_size['width']}.png"), full_page=True)
 
 

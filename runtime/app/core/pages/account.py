@@ -20,6 +20,7 @@ from app.core.errors import DomainError
 from app.database import get_db
 
 from .forms import FormRefused, read_form
+from .programs import program_of
 from .render import page
 from .visitor import see, signed_in
 
@@ -134,6 +135,7 @@ async def _account(
         asked_for=any(each.clinic.second_factor_required for each in me.memberships),
         sessions=await sessions.live_sessions(db, me.user.id),
         current=me.session_id,
+        program_of=program_of,
         error=error,
         done=done,
     )
