@@ -20,7 +20,7 @@ from app.core import clock
 from app.core.isolation import CORE_EXEMPT, apply_policies
 from dentalpin_kit import locks
 
-from . import books, migrations, operation
+from . import books, collection, migrations, operation
 from .connections import processor_engine
 from .errors import ManifestInvalid, ProcessorLockLost, RemovalRefused
 from .loader import Discovery, core_version, discover_modules
@@ -91,19 +91,22 @@ class Processor:
         """
         async with self.locked():
             await retried("core", self._migrate_core)
-            report = await self._install_pending()
+            with collection.put_off():
+                report = await self._install_pending()
         return report.merged(await self.remove_pending(wait=wait)) if removals else report
 
     async def remove_pending(self, *, wait: bool = False) -> ProcessorReport:
         """Remove what is to be removed, dependents first, each once nobody serves it. Without `wait` those still served are left."""
         if self._books is not None:
-            return await self._remove_unserved()
+            with collection.put_off():
+                return await self._remove_unserved()
         report = ProcessorReport()
         async with self._connected() as connection:
             while True:
                 # Let go of between two looks: another boot must not wait for a removal that waits for an older process.
                 async with processor_lock(connection):
-                    report = report.merged(await self._remove_unserved())
+                    with collection.put_off():
+                        report = report.merged(await self._remove_unserved())
                 if not (wait and report.removals_pending):
                     return report
                 await asyncio.sleep(POLL_SECONDS)
