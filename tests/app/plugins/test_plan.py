@@ -104,7 +104,10 @@ def test_law_keeps_a_module_on_unless_another_that_is_on_meets_it():
     books = [record("one", INSTALLED, fulfils=["xx"]), record("two", DISABLED, fulfils=["xx"])]
     both = [books[0], record("two", INSTALLED, fulfils=["xx"])]
 
+    leaving = [books[0], record("two", State.TO_REMOVE, fulfils=["xx"])]
+
     assert codes(plan(Change.DISABLE, "one", *books, obligations=("xx",))) == ["module_required_by_law"]
+    assert codes(plan(Change.DISABLE, "one", *leaving, obligations=("xx",))) == ["module_required_by_law"]
     assert codes(plan(Change.DISABLE, "one", *both, obligations=("xx",))) == []
     assert codes(plan(Change.UNINSTALL, "one", *books, obligations=("xx",))) == ["module_required_by_law"]
 

@@ -327,7 +327,9 @@ def _disable(facts: Facts, name: str) -> _Made:
     needed_by = sorted(dependents([name], on))
     if needed_by:
         refusals.append(NeededByModules(name, needed_by, "Switch those off first."))
-    lost = law.unmet_without(name, records, on, facts.obligations)
+    # One that is to be removed meets the law until the next restart only.
+    meeting = [other for other in on if records[other].state in STAYS]
+    lost = law.unmet_without(name, records, meeting, facts.obligations)
     if lost:
         refusals.append(RequiredByLaw(name, lost))
     return [_step(facts, record, Change.DISABLE, _ASKED, Trigger.TOGGLE)], refusals
