@@ -141,6 +141,17 @@ async def test_dropping_ends_connections_and_may_be_repeated(server, tenant, pos
     await admin.close()
 
 
+async def test_a_session_the_administrator_may_not_end_is_waited_for(server, tenant, postgres):
+    address = await server.ensure(tenant, VERIFIERS)
+    somebody = await asyncpg.connect(f"{postgres.superuser_url.rpartition('/')[0]}/{address.name}")
+
+    with pytest.raises(DatabaseServerUnavailable, match="being accessed by other users"):
+        await server.drop(tenant)
+
+    await somebody.close()
+    await server.drop(tenant)
+
+
 async def test_an_administrator_without_the_rights_is_told_which(postgres, tenant):
     run_sql(postgres.superuser_url, f"CREATE ROLE weak LOGIN PASSWORD '{PASSWORD}'")
     with pytest.raises(DatabaseRefused, match="CREATEROLE and CREATEDB"):
