@@ -59,7 +59,7 @@ class Notices:
                         await connection.execute("SELECT 1")
                 finally:
                     connection.terminate()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
                 log.warning("no notices from the database for now: %s", error)
                 await asyncio.sleep(_RECONNECT_SECONDS)
 

@@ -36,7 +36,7 @@ from dentalpin_kit import faults, logs, tracing
 LONGEST_PAUSE_SECONDS = 2.0
 """How long a worker trusts that nobody needs it: leases of dead workers end without a notice."""
 HOUSEKEEPING_SECONDS = 3600.0
-_DATABASE_AWAY = (SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_DATABASE_AWAY = (SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 _random = random.SystemRandom()
 

@@ -181,7 +181,7 @@ class Database:
         """A connection outside the pool, for what keeps one to itself (LISTEN). Raises DatabaseUnavailable."""
         try:
             return await asyncpg.connect(self._address, timeout=10, server_settings=SESSION_SETTINGS)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             logger.warning("cannot connect to the database: %s", type(error).__name__)
             raise DatabaseUnavailable from error
 

@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 from sqlalchemy.exc import DBAPIError
 
+from app.core import due_work
 from app.core.events import dispatcher as module
 from app.core.events import event_bus
 
@@ -114,12 +115,28 @@ async def test_a_slow_handler_does_not_hold_up_others(clinic, heard):
 
 
 async def test_it_goes_on_after_the_database_was_away(clinic, heard, postgres, monkeypatch):
-    monkeypatch.setattr(module, "OUTAGE_PAUSE", timedelta(milliseconds=20))
+    monkeypatch.setattr(due_work, "OUTAGE_PAUSE", timedelta(milliseconds=20))
     async with running(clinic):
         administrator = await asyncpg.connect(postgres.superuser_url)
         await administrator.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", clinic.tenant.name)
         await administrator.close()
         while not heard.is_set():
-            with suppress(DBAPIError):
+            with suppress(DBAPIError, asyncpg.InternalClientError):
                 await clinic.complete()
                 await heard.wait()
+
+
+async def test_it_listens_again_after_its_connection_ended_while_it_was_set_up(clinic, monkeypatch):
+    add_listener = asyncpg.Connection.add_listener
+    torn, listening = asyncio.Event(), asyncio.Event()
+
+    async def ends_the_first_time(connection, *arguments):
+        if not torn.is_set():
+            torn.set()
+            raise asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")
+        await add_listener(connection, *arguments)
+        listening.set()
+
+    monkeypatch.setattr(asyncpg.Connection, "add_listener", ends_the_first_time)
+    async with running(clinic):
+        await listening.wait()

@@ -6,22 +6,16 @@ once however often the process is killed. Work is claimed with SKIP LOCKED, so a
 
 import asyncio
 import logging
-import traceback
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import asyncpg
-from sqlalchemy.exc import DBAPIError
-
-from app.core import modes
+from app.core import due_work, modes
+from app.core.due_work import LostClaim, describe
 from app.core.observability.metrics import count_delivery
 from app.core.observability.work import at_work
 from app.core.plugins.registry import ModuleRegistry
 from app.database import Database, DatabaseUnavailable, commit, set_clinic
 from dentalpin_kit import logs
-from dentalpin_kit.problems import DomainError
 
 from . import outbox
 from .bus import CHANNEL, EventBus, event_bus
@@ -33,14 +27,9 @@ logger = logging.getLogger(__name__)
 HANDLER_TIMEOUT = timedelta(minutes=2)
 POLL_INTERVAL = timedelta(seconds=30)
 """How long a delivery may wait at most where nothing wakes the dispatcher."""
-OUTAGE_PAUSE = timedelta(seconds=5)
 PRUNE_INTERVAL = timedelta(hours=6)
 WORKERS = 2
 """Deliveries at once, so that a slow handler does not hold up the others."""
-
-
-class LostClaim(Exception):
-    """The delivery was finished by somebody else while its handler ran; what the handler did here is rolled back."""
 
 
 class Dispatcher:
@@ -64,12 +53,11 @@ class Dispatcher:
         self._registry = registry
         self._bus = bus
         self._on_notify = {CHANNEL: self.wake, **(on_notify or {})}
-        self._resting: set[asyncio.Event] = set()
+        self._due = due_work.DueWork("events are delivered", self.drain, self.next_due, poll=POLL_INTERVAL, now=lambda: datetime.now(UTC))
 
     def wake(self) -> None:
         """Look for due deliveries now."""
-        for woken in self._resting:
-            woken.set()
+        self._due.wake()
 
     async def run(self) -> None:
         """Deliver until cancelled. A delivery that is cut off by this is rolled back and delivered by the next dispatcher."""
@@ -79,7 +67,7 @@ class Dispatcher:
                 tasks.create_task(self._listen(), name="events: listen")
                 tasks.create_task(self._prune(), name="events: prune")
                 for number in range(WORKERS):
-                    tasks.create_task(self._work(), name=f"events: deliver {number}")
+                    tasks.create_task(self._due.work(), name=f"events: deliver {number}")
         finally:
             stop_hearing()
 
@@ -160,36 +148,13 @@ class Dispatcher:
                 error,
             )
 
-    async def _work(self) -> None:
-        woken = asyncio.Event()
-        self._resting.add(woken)
-        while True:
-            woken.clear()
-            try:
-                await self.drain()
-                seconds = await self._seconds_to_rest()
-            except Exception as error:
-                # The loop's outer edge: the database is away. What is due stays due.
-                logger.warning("events cannot be delivered at the moment: %s", describe(error))
-                seconds = OUTAGE_PAUSE.total_seconds()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await woken.wait()
-
-    async def _seconds_to_rest(self) -> float:
-        """Until the next retry is due, or the interval for polling is over."""
-        due = await self.next_due()
-        longest = POLL_INTERVAL.total_seconds()
-        # Not at once, even if something is due: then another worker has it.
-        return longest if due is None else min(longest, max((due - datetime.now(UTC)).total_seconds(), 1.0))
-
     async def _listen(self) -> None:
         """Wake on NOTIFY by other processes, on a connection of its own; while there is none, polling goes on."""
         while True:
             try:
                 connection = await self._database.connect()
             except (DatabaseUnavailable, TimeoutError):
-                await asyncio.sleep(OUTAGE_PAUSE.total_seconds())
+                await asyncio.sleep(due_work.OUTAGE_PAUSE.total_seconds())
                 continue
             closed = asyncio.Event()
             connection.add_termination_listener(lambda _, closed=closed: closed.set())
@@ -199,7 +164,9 @@ class Dispatcher:
                     # What happened before we listened.
                     act()
                 await closed.wait()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except Exception as error:
+                # The loop's outer edge: a connection that ends while it is set up fails in ways the driver does not name.
+                logger.warning("notices are not heard for now: %s", describe(error))
                 await asyncio.sleep(1)
             finally:
                 connection.terminate()
@@ -213,27 +180,3 @@ class Dispatcher:
             except Exception as error:
                 logger.warning("old events cannot be deleted at the moment: %s", describe(error))
             await asyncio.sleep(PRUNE_INTERVAL.total_seconds())
-
-
-def describe(error: BaseException) -> str:
-    """Types, places and names of constraints: nothing an exception's message may have quoted from a payload or a row."""
-    chain: list[str] = []
-    cause: BaseException | None = error
-    while cause is not None and len(chain) < 4:
-        chain.append(_name(cause))
-        cause = cause.__cause__
-    frames = traceback.extract_tb(error.__traceback__)
-    # The last places in somebody's own code say more than those inside a library.
-    own = [frame for frame in frames if "site-packages" not in frame.filename] or frames
-    places = " > ".join(f"{'/'.join(Path(frame.filename).parts[-2:])}:{frame.lineno} {frame.name}" for frame in own[-2:])
-    return f"{' <- '.join(chain)} at {places}" if places else " <- ".join(chain)
-
-
-def _name(error: BaseException) -> str:
-    name = type(error).__qualname__
-    if isinstance(error, DomainError):
-        return f"{name} ({error.code})"
-    driver = error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig is not None else error
-    facts = [getattr(driver, fact, None) for fact in ("sqlstate", "table_name", "constraint_name")]
-    known = ", ".join(str(fact) for fact in facts if fact)
-    return f"{name} ({known})" if known else name

@@ -10,7 +10,6 @@ import os
 import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,7 +17,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import clock, modes
-from app.core.events.dispatcher import OUTAGE_PAUSE, PRUNE_INTERVAL, LostClaim, describe
+from app.core.due_work import DueWork, LostClaim, describe
+from app.core.events.dispatcher import PRUNE_INTERVAL
 from app.core.observability.metrics import count_job
 from app.core.observability.work import at_work
 from app.core.plugins.registry import ModuleRegistry
@@ -55,7 +55,7 @@ class JobRunner:
         self._serving = serving
         self._claiming = asyncio.Lock()
         self._running: Counter[Key] = Counter()
-        self._resting: set[asyncio.Event] = set()
+        self._due = DueWork("jobs are run", self.run_due, self._next_startable, poll=POLL_INTERVAL, now=clock.now)
         self._syncing = asyncio.Lock()
         self._synced: tuple[frozenset[Key], tuple[Clinic, ...]] | None = None
         self._met: set[str] = set()
@@ -71,15 +71,14 @@ class JobRunner:
 
     def wake(self) -> None:
         """Look for due jobs now."""
-        for woken in self._resting:
-            woken.set()
+        self._due.wake()
 
     async def run(self) -> None:
         """Run what becomes due until cancelled. A run that is cut off by this is rolled back and done again by the next process."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._prune(), name="jobs: prune")
             for number in range(WORKERS):
-                tasks.create_task(self._work(), name=f"jobs: run {number}")
+                tasks.create_task(self._due.work(), name=f"jobs: run {number}")
 
     async def run_due(self) -> int:
         """Run everything that is due; returns how many runs that took."""
@@ -217,28 +216,9 @@ class JobRunner:
         with logs.bind(module=due.module, clinic=due.clinic_id, job=due.job):
             logger.warning("%r failed (attempt %d): %s", due, due.failures + 1, error)
 
-    async def _work(self) -> None:
-        woken = asyncio.Event()
-        self._resting.add(woken)
-        while True:
-            woken.clear()
-            try:
-                await self.run_due()
-                seconds = await self._seconds_to_rest()
-            except Exception as error:
-                # The loop's outer edge: the database is away. What is due stays due.
-                logger.warning("jobs cannot be run at the moment: %s", describe(error))
-                seconds = OUTAGE_PAUSE.total_seconds()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await woken.wait()
-
-    async def _seconds_to_rest(self) -> float:
-        """Until the next job is due, or the interval for polling is over."""
-        due = await self._ask(schedule.next_due, [key for key, job in self._jobs().items() if self._running[key] < job.max_instances])
-        longest = POLL_INTERVAL.total_seconds()
-        # Not at once, even if something is due: then another worker has it.
-        return longest if due is None else min(longest, max((due - clock.now()).total_seconds(), 1.0))
+    async def _next_startable(self) -> datetime | None:
+        """When the next job is due that may run beside what runs here."""
+        return await self._ask(schedule.next_due, [key for key, job in self._jobs().items() if self._running[key] < job.max_instances])
 
     async def _prune(self) -> None:
         while True:

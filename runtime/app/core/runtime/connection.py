@@ -25,5 +25,5 @@ async def connect(url: str, *, within: float = STARTING_UP, **options: Any) -> a
                 what = scrub(str(error)) or type(error).__name__
                 raise DatabaseUnreachable(f"the clinic's database does not answer ({what}). Start it, or correct DATABASE_URL") from error
             await asyncio.sleep(_RETRY)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, ValueError) as error:
             raise DatabaseUnreachable(f"the clinic's database refuses this runtime: {scrub(str(error))}") from error

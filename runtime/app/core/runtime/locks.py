@@ -185,4 +185,11 @@ async def _revision(connection: asyncpg.Connection) -> AdoptedRevision | None:
     return AdoptedRevision(row["generation"], row["identity"], row["effect"], json.loads(row["document"]))
 
 
-_CONNECTION_ERRORS: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, DatabaseUnreachable)
+_CONNECTION_ERRORS: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    DatabaseUnreachable,
+)
