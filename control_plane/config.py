@@ -46,6 +46,14 @@ class Settings(BaseSettings):
     """How long a worker that went silent keeps its tenant; renewed at a third of it."""
     reconcile_seconds: float = Field(30.0, gt=0)
     """How often desired and observed are compared for a tenant nobody works on."""
+    object_store: str | None = None
+    """file:///a/folder or s3://bucket/prefix, for backups and exports; absent: the folder `objects` under `data`."""
+    object_store_endpoint: str | None = None
+    """Of an S3-compatible service that is not Amazon's."""
+    object_store_region: str | None = None
+    object_store_key_id: str | None = None
+    """With `object_store_secret`; absent: the AWS_… variables and the machine's own role."""
+    object_store_secret: SecretStr | None = None
     final_dump_days: int = Field(90, ge=1)
     """How long the dump of a deleted tenant is kept."""
 

@@ -11,6 +11,7 @@ from control_plane.database import Database
 from control_plane.deployers.base import Deployer
 from control_plane.deployers.local.deployer import LocalDeployer
 from control_plane.mail import Mailer, build_mailer
+from control_plane.objects import ObjectStore, open_store
 from control_plane.prices import PriceList, load_prices
 from dentalpin_kit.tokens import SigningKey
 
@@ -25,6 +26,7 @@ class Platform:
     prices: PriceList
     mailer: Mailer
     deployer: Deployer
+    objects: ObjectStore
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held from describing the runtime's environment to registering what was found: what was read last counts."""
 
@@ -40,6 +42,7 @@ class Platform:
             prices=load_prices(),
             mailer=build_mailer(settings),
             deployer=deployer or LocalDeployer(settings, key),
+            objects=open_store(settings),
         )
 
     async def close(self) -> None:
