@@ -1,9 +1,20 @@
 """The languages the platform speaks to people: English, and Spanish where the reader prefers it."""
 
-from typing import Literal
+from datetime import date
+from typing import Final, Literal
 
 Language = Literal["en", "es"]
 LANGUAGES: tuple[Language, ...] = ("en", "es")
+_MONTHS: Final[dict[Language, str]] = {
+    "en": "January February March April May June July August September October November December",
+    "es": "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
+}
+
+
+def day(value: date, language: Language) -> str:
+    """A date in words: 3 March 2027, 3 de marzo de 2027."""
+    month = _MONTHS[language].split()[value.month - 1]
+    return f"{value.day} de {month} de {value.year}" if language == "es" else f"{value.day} {month} {value.year}"
 
 
 def preferred(accept_language: str | None) -> Language:

@@ -15,6 +15,7 @@ from control_plane.access.router import router as keys
 from control_plane.access.routing import ThisPlatform, current_actor
 from control_plane.access.service import ensure_first_key
 from control_plane.compliance.router import router as compliance
+from control_plane.mail.router import router as mails
 from control_plane.notices import Notices
 from control_plane.observability.metrics import observe_request
 from control_plane.observability.router import router as metrics
@@ -93,7 +94,7 @@ def create_app(platform: Platform) -> FastAPI:
     app.include_router(health)
     app.include_router(metrics)
     v1 = APIRouter(prefix="/v1", dependencies=[Depends(current_actor)])
-    for router in (tenants, operations, modules, keys, compliance):
+    for router in (tenants, operations, modules, keys, compliance, mails):
         v1.include_router(router)
     app.include_router(v1)
     signup.install(app)

@@ -25,5 +25,12 @@ KEPT: Final[tuple[Kept, ...]] = (
         "the state tables, where the database can read them",
     ),
     Kept("alembic_version", "control_plane.migrations", _ALWAYS, "which migrations were applied"),
+    Kept(
+        "outgoing_mail",
+        "control_plane.mail",
+        "180 days, its text until it was sent",
+        "to deliver, and to answer whether somebody was told",
+        cleared_by="operations.housekeeping",
+    ),
     Kept("signup", "control_plane.signup", _ALWAYS, "which tenant a sign-up became; the page that shows its progress"),
 )

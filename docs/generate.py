@@ -6,6 +6,7 @@ from pathlib import Path
 
 from app.core.plugins.loader import discover_modules
 from app.core.plugins.states import TRANSITIONS
+from control_plane.mail.states import MACHINE as MAIL
 from control_plane.operations.states import MACHINE as OPERATION
 from control_plane.tenants.states import MACHINE as TENANT
 
@@ -26,6 +27,7 @@ def states() -> str:
     for title, source, diagram in (
         ("Tenant", "control_plane/tenants/states.py", TENANT.diagram()),
         ("Operation", "control_plane/operations/states.py", OPERATION.diagram()),
+        ("Outgoing mail", "control_plane/mail/states.py", MAIL.diagram()),
         ("Module in a runtime", "runtime/app/core/plugins/states.py", "\n".join(module)),
     ):
         parts += [f"\n## {title}\n\nFrom `{source}`.\n\n```mermaid\n{diagram}\n```\n"]

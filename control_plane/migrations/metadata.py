@@ -6,13 +6,14 @@ from control_plane.access import models as access
 from control_plane.audit import models as audit
 from control_plane.database import Base
 from control_plane.idempotency import models as idempotency
+from control_plane.mail import models as mail
 from control_plane.operations import models as operations
 from control_plane.releases import models as releases
 from control_plane.revisions import models as revisions
 from control_plane.signup import models as signup
 from control_plane.tenants import models as tenants
 
-MODELS = (access, audit, idempotency, operations, releases, revisions, signup, tenants)
+MODELS = (access, audit, idempotency, mail, operations, releases, revisions, signup, tenants)
 metadata = Base.metadata
 Table(
     "state_transition",

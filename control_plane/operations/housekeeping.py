@@ -8,6 +8,7 @@ from sqlalchemy import select
 from control_plane.access.actors import WORKER
 from control_plane.audit import service as audit
 from control_plane.idempotency import service as idempotency
+from control_plane.mail import outbox
 from control_plane.platform import Platform
 from control_plane.tenants.models import Tenant
 from control_plane.tenants.states import TenantState
@@ -19,6 +20,7 @@ async def keep_house(platform: Platform) -> None:
     now, today = platform.clock.now(), platform.clock.today()
     async with platform.database.transaction() as session:
         await idempotency.forget_old(session, at=now)
+        await outbox.forget_old(session, at=now)
         over = select(Tenant).where(Tenant.state == TenantState.DELETED, Tenant.final_dump_until < today).with_for_update(skip_locked=True)
         for tenant in await session.scalars(over):
             assert tenant.final_dump is not None

@@ -11,11 +11,8 @@ from pydantic import TypeAdapter
 
 from control_plane.compliance.schema import Text
 from control_plane.languages import Language
+from control_plane.languages import day as day_in_words
 
-_MONTHS: dict[Language, str] = {
-    "en": "January February March April May June July August September October November December",
-    "es": "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
-}
 _SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$"}
 
 
@@ -43,8 +40,7 @@ class Speech:
         return text.to(self.language)
 
     def date(self, day: date) -> str:
-        month = _MONTHS[self.language].split()[day.month - 1]
-        return f"{day.day} de {month} de {day.year}" if self.language == "es" else f"{day.day} {month} {day.year}"
+        return day_in_words(day, self.language)
 
     def money(self, amount: Decimal, currency: str) -> str:
         """Two decimals, as the language writes amounts. A no-break space keeps amount and sign together."""
