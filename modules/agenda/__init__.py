@@ -1,13 +1,18 @@
 """The agenda: cabinets, appointments and their life from booking to completion."""
 
-from fastapi import APIRouter
+from uuid import UUID
 
+from fastapi import APIRouter
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.occupancy import Period
 from app.core.plugins import BaseModule, ModuleContext
 
 from . import lifecycle
 from .events import get_event_handlers, get_events
 from .manifest import MANIFEST, PERMISSIONS
 from .models import Appointment, AppointmentCabinetEvent, AppointmentStatusEvent, Cabinet
+from .occupancy import busy_periods
 from .router import router
 
 
@@ -39,6 +44,9 @@ class AgendaModule(BaseModule):
         from .agents import CabinetPlanner
 
         return [CabinetPlanner]
+
+    async def get_busy_periods(self, db: AsyncSession, clinic_id: UUID, within: Period) -> list[Period]:
+        return await busy_periods(db, clinic_id, within)
 
     async def install(self, ctx: ModuleContext) -> None:
         await lifecycle.install(ctx)

@@ -56,6 +56,7 @@ OPEN: Final[Mapping[tuple[str, str], str]] = {
 PLATFORM: Final[Mapping[tuple[str, str], str]] = {
     ("POST", "/api/v1/-/invitation"): "a token of purpose `invite`, once",
     ("GET", "/api/v1/modules/-/attestation"): "a token of purpose `attest`",
+    ("GET", "/api/v1/-/idle-slots"): "a token of purpose `idle-slots`",
 }
 """Routes of the platform, which proves itself by a token it signed for this tenant."""
 

@@ -8,12 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
+from uuid import UUID
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from app.core.events import EventBus
+    from app.core.occupancy import Period
 
     from .manifest import Manifest
 
@@ -95,6 +97,13 @@ class BaseModule:
 
     def get_scheduled_jobs(self) -> list[Any]:
         """Work that comes round by itself: `app.core.jobs.ScheduledJob`s."""
+        return []
+
+    async def get_busy_periods(self, db: "AsyncSession", clinic_id: UUID, within: "Period") -> "list[Period]":
+        """When the clinic at hand must not be disturbed within this time, as far as this module knows: a patient is there, or is due.
+
+        The platform asks before it restarts a clinic for its own reasons. Reads only.
+        """
         return []
 
     def on_activate(self) -> None:
