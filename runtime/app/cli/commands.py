@@ -21,13 +21,17 @@ GROUPS: Final = {
     "users": "app.cli.users",
 }
 """Where each group's `app` is; imported when the group is named, since `release` and `--help` need none of it."""
+SINGLE: Final = {"export": "app.cli.exports", "import": "app.cli.exports"}
+"""Likewise of commands that stand by themselves."""
 
 
 class LazyGroup(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
-        return sorted({*super().list_commands(ctx), *GROUPS})
+        return sorted({*super().list_commands(ctx), *GROUPS, *SINGLE})
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in SINGLE:
+            return typer.main.get_group(import_module(SINGLE[cmd_name]).app).commands[cmd_name]
         if cmd_name not in GROUPS:
             return super().get_command(ctx, cmd_name)
         command = typer.main.get_command(import_module(GROUPS[cmd_name]).app)
