@@ -20,6 +20,12 @@ class Settings(BaseSettings):
     """A role with CREATEROLE and CREATEDB on the server that holds the tenants' databases; absent: this process creates none."""
     tenant_database_host: str | None = None
     """The server's address as runtimes reach it, where it differs from the administrator's."""
+    tenant_database_region: str | None = None
+    """Where that server stands, in the words of the packs (`eu-central`); absent: nobody checks residency for it."""
+    tenant_database_proofs: list[str] = []
+    """What its host can show that laws ask for (`["HDS-2024"]`)."""
+    tenant_database_capacity: int = Field(300, ge=1)
+    """How many tenants it takes once it has a region."""
     data: Path = Path("var")
     runtime_env: Path | None = None
     """The environment whose `bin/dentalpin` is the release to deploy; default <data>/runtime-env."""

@@ -2,18 +2,28 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from control_plane.access.signing import load_signing_key
 from control_plane.clock import Clock, SystemClock
 from control_plane.compliance.loading import Packs, official_packs
 from control_plane.config import Settings
 from control_plane.database import Database
+from control_plane.databases.base import DatabaseServer
+from control_plane.databases.servers import Servers
 from control_plane.deployers.base import Deployer
 from control_plane.deployers.local.deployer import LocalDeployer
 from control_plane.mail import Mailer, build_mailer
 from control_plane.objects import ObjectStore, open_store
 from control_plane.prices import PriceList, load_prices
 from dentalpin_kit.tokens import SigningKey
+
+
+class Placed(Protocol):
+    """Whatever knows which database server holds a tenant: its row, or one step of work on it."""
+
+    @property
+    def database_server(self) -> str | None: ...
 
 
 @dataclass(frozen=True)
@@ -27,15 +37,17 @@ class Platform:
     mailer: Mailer
     deployer: Deployer
     objects: ObjectStore
+    servers: Servers
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held from describing the runtime's environment to registering what was found: what was read last counts."""
 
     @classmethod
     def build(cls, settings: Settings, *, clock: Clock | None = None, deployer: Deployer | None = None) -> "Platform":
         key = load_signing_key(settings.keys)
+        database = Database(settings.database_url.get_secret_value(), pool_size=settings.worker_slots + 4)
         return cls(
             settings=settings,
-            database=Database(settings.database_url.get_secret_value(), pool_size=settings.worker_slots + 4),
+            database=database,
             clock=clock or SystemClock(settings.today),
             key=key,
             packs=official_packs(),
@@ -43,7 +55,12 @@ class Platform:
             mailer=build_mailer(settings),
             deployer=deployer or LocalDeployer(settings, key),
             objects=open_store(settings),
+            servers=Servers(settings, database),
         )
+
+    async def databases_for(self, tenant: Placed) -> DatabaseServer:
+        """The server that holds the tenant's database."""
+        return await self.servers.named(tenant.database_server)
 
     async def close(self) -> None:
         await self.database.close()

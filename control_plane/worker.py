@@ -4,32 +4,21 @@ import asyncio
 import os
 import signal
 
-from control_plane.config import Settings, get_settings
-from control_plane.databases import SharedServer
+from control_plane.config import get_settings
 from control_plane.operations.worker import Worker
 from control_plane.platform import Platform
 from dentalpin_kit import logs, tracing
 from dentalpin_kit.processes import die_with_parent
 
 
-def database_server(settings: Settings) -> SharedServer:
-    """The server for tenants' databases. Raises ValueError when the settings name none."""
-    if settings.tenant_database_admin_url is None:
-        raise ValueError("TENANT_DATABASE_ADMIN_URL is not set: name a role with CREATEROLE and CREATEDB on the tenants' PostgreSQL server")
-    return SharedServer(
-        settings.tenant_database_admin_url.get_secret_value(), host=settings.tenant_database_host, bindir=settings.pg_bindir
-    )
-
-
 async def work(platform: Platform) -> None:
     """Run a worker until SIGTERM or SIGINT."""
-    settings = platform.settings
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     try:
-        await Worker(platform, database_server(settings)).run(stop)
+        await Worker(platform, platform.servers.own).run(stop)
     finally:
         await platform.close()
 

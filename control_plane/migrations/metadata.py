@@ -4,7 +4,9 @@ from sqlalchemy import Column, String, Table
 
 from control_plane.access import models as access
 from control_plane.audit import models as audit
+from control_plane.compliance import models as compliance
 from control_plane.database import Base
+from control_plane.databases import models as databases
 from control_plane.idempotency import models as idempotency
 from control_plane.mail import models as mail
 from control_plane.operations import models as operations
@@ -13,7 +15,7 @@ from control_plane.revisions import models as revisions
 from control_plane.signup import models as signup
 from control_plane.tenants import models as tenants
 
-MODELS = (access, audit, idempotency, mail, operations, releases, revisions, signup, tenants)
+MODELS = (access, audit, compliance, databases, idempotency, mail, operations, releases, revisions, signup, tenants)
 metadata = Base.metadata
 Table(
     "state_transition",

@@ -59,6 +59,7 @@ async def begin(session: AsyncSession, held: Held, operation_id: UUID, *, at: da
         revision=revision,
         serial=serial,
         result=operation.result,
+        database_server=tenant.database_server,
     )
 
 

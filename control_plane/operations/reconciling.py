@@ -34,8 +34,9 @@ async def reconcile(tools: Tools, held: Held, *, reapply: bool) -> None:
     url = None
     applied = await _applied(tools, held, observation)
     if reapply and applied is not None:
-        placement, revision = applied
-        await tools.deployer.apply(placement, revision.document, tools.databases.address(held.tenant_id))
+        found, revision = applied
+        placement = Placement(found.id, found.slug, found.name)
+        await tools.deployer.apply(placement, revision.document, (await tools.placed(found)).databases.address(found.id))
         url = await tools.deployer.address(held.tenant_id)
     async with platform.database.transaction() as session:
         await hold(session, held)
@@ -46,7 +47,7 @@ async def reconcile(tools: Tools, held: Held, *, reapply: bool) -> None:
         await _act(session, tenant, verdict, at=platform.clock.now())
 
 
-async def _applied(tools: Tools, held: Held, observation: Observation) -> tuple[Placement, Revision] | None:
+async def _applied(tools: Tools, held: Held, observation: Observation) -> tuple[Tenant, Revision] | None:
     """The revision the runtime has now, which is not always the newest: one without effect rolls nothing out."""
     generation = observation.generation
     if generation is None and observation.attestation is not None:
@@ -57,7 +58,7 @@ async def _applied(tools: Tools, held: Held, observation: Observation) -> tuple[
         tenant = await session.get_one(Tenant, held.tenant_id)
         query = select(Revision).where(Revision.tenant_id == tenant.id, Revision.generation == generation)
         revision = await session.scalar(query)
-        return (Placement(tenant.id, tenant.slug, tenant.name), revision) if revision else None
+        return (tenant, revision) if revision else None
 
 
 async def _verdict(session: AsyncSession, tenant: Tenant, observation: Observation, applied: Revision | None) -> Verdict:

@@ -4,7 +4,7 @@ that it is the first. It raises TemporaryError to be tried again, any other Doma
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any, ClassVar, Final
 from uuid import UUID
@@ -16,7 +16,7 @@ from control_plane.errors import TemporaryError
 from control_plane.mail.invitations import invitation_mail
 from control_plane.operations.kinds import OperationKind, StepName
 from control_plane.operations.observing import judge, observe_awake
-from control_plane.platform import Platform
+from control_plane.platform import Placed, Platform
 from control_plane.revisions.document import parse
 from control_plane.revisions.models import Revision
 
@@ -53,6 +53,8 @@ class Work:
     revision: Revision
     serial: int
     result: dict[str, Any]
+    database_server: str | None = None
+    """Which server holds the tenant's database; None is the environment's own."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,16 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Tools:
-    """What steps work with."""
+    """What steps work with. `databases` is the server of the tenant at work."""
 
     platform: Platform
     databases: DatabaseServer
+
+    async def placed(self, tenant: Placed) -> "Tools":
+        """The same, with the server that holds this tenant's database."""
+        if tenant.database_server is None:
+            return self
+        return replace(self, databases=await self.platform.databases_for(tenant))
 
     @property
     def deployer(self) -> Deployer:

@@ -183,7 +183,7 @@ class Worker:
         point = f"worker.{work.kind.value}.{name.value}"
         faults.point(f"{point}.before")
         async with asyncio.timeout(PATIENCE[name].total_seconds()):
-            outcome = await STEPS[name](work, self._tools)
+            outcome = await STEPS[name](work, await self._tools.placed(work))
         faults.point(f"{point}.after")
         return outcome
 

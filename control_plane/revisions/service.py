@@ -60,10 +60,18 @@ def requirements_of(tenant: Tenant, platform: Platform) -> Requirements:
 
 
 async def propose(
-    session: AsyncSession, platform: Platform, tenant: Tenant, chosen: frozenset[str], standing: Standing = NOTHING
+    session: AsyncSession,
+    platform: Platform,
+    tenant: Tenant,
+    chosen: frozenset[str],
+    standing: Standing = NOTHING,
+    *,
+    release: str | None = None,
 ) -> Proposal:
-    """The next revision of a tenant, should it choose these modules today. Writes nothing. Raises what planning raises."""
-    catalogue = releases.catalogue_of(await releases.release_for(session, tenant.pinned_release))
+    """The next revision of a tenant, should it choose these modules today; on this release, where one is given, else on the one it is
+    planned with. Writes nothing. Raises what planning raises.
+    """
+    catalogue = releases.catalogue_of(await releases.release_for(session, release or tenant.pinned_release))
     requirements = requirements_of(tenant, platform)
     modules = plan_modules(chosen, catalogue, requirements, standing)
     content = RevisionContent(

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import CheckConstraint, Date, Index, Integer, String, text
+from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from control_plane.database import Base, text_enum
@@ -20,6 +20,8 @@ class Tenant(Base):
         Index("uq_tenant_slug", "slug", unique=True, postgresql_where=text("state <> 'deleted'")),
         CheckConstraint(f"state NOT IN ({_UNDER_WAY}) OR state_deadline IS NOT NULL", name="under_way_has_deadline"),
         CheckConstraint("state NOT IN ('failed', 'degraded', 'delete_failed') OR state_reason IS NOT NULL", name="stuck_has_reason"),
+        Index("ix_tenant_law_due", "law_due_at", postgresql_where=text("state <> 'deleted'")),
+        Index("ix_tenant_database_server", "database_server", postgresql_where=text("state <> 'deleted'")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
@@ -35,6 +37,17 @@ class Tenant(Base):
     chosen: Mapped[list[str]]
     """Names of the modules the clinic chose, sorted; dependencies and law are in the revision."""
     pinned_release: Mapped[str | None] = mapped_column(String(80))
+    region: Mapped[str | None] = mapped_column(String(40))
+    """Where its data lies; null where nobody said where the environment's own server stands."""
+    database_server: Mapped[str | None] = mapped_column(ForeignKey("database_server.name"))
+    """Null: the server the environment names."""
+    law_edition: Mapped[int | None] = mapped_column(Integer)
+    """The edition of the packs it is planned with; null: those of the product."""
+    law_due_at: Mapped[datetime | None]
+    """When the law must next be looked at for it: a date comes, or a mail is due. Null: at the next occasion."""
+    law_problem: Mapped[str | None]
+    """Why the law of today cannot be brought about without a person."""
+    law_problem_code: Mapped[str | None] = mapped_column(String(80))
     state: Mapped[TenantState] = mapped_column(text_enum(TenantState), default=MACHINE.initial)
     state_since: Mapped[datetime]
     state_deadline: Mapped[datetime | None]

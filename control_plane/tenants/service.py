@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.access.actors import Actor
 from control_plane.audit import service as audit
+from control_plane.databases import service as databases
 from control_plane.operations import service as operations
 from control_plane.operations.kinds import KINDS, OperationKind
 from control_plane.operations.models import Lease, Operation
@@ -73,6 +74,7 @@ async def create(session: AsyncSession, platform: Platform, new: NewTenant, *, a
     proposal = await revisions.propose(session, platform, tenant, frozenset(new.modules))
     tenant.country, tenant.territory = proposal.requirements.country, proposal.requirements.territory
     tenant.tax_id = proposal.requirements.tax_id or tenant.tax_id
+    await databases.assign(session, platform, tenant, proposal.requirements.profile.residency)
     await _insert_with_slug(session, tenant, new)
     content = proposal.content.model_copy(update={"tenant": proposal.content.tenant.model_copy(update={"slug": tenant.slug})})
     session.add(Lease(tenant_id=tenant.id, fence=0, reconcile_at=now))

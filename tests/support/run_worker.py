@@ -8,14 +8,13 @@ from app.testing.clock import TestClock
 from control_plane.config import Settings
 from control_plane.operations.worker import Worker
 from control_plane.platform import Platform
-from control_plane.worker import database_server
 from tests.support.deployer import FakeDeployer
 
 
 async def main(folder: str, moment: str) -> None:
     settings = Settings()
     platform = Platform.build(settings, clock=TestClock(moment), deployer=FakeDeployer(Path(folder)))
-    await Worker(platform, database_server(settings), name="killed").drain()
+    await Worker(platform, platform.servers.own, name="killed").drain()
     await platform.close()
 
 

@@ -1,0 +1,27 @@
+"""Servers that hold tenants' databases, by region. The one named in the environment has no row: it is where a tenant without a name is."""
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, Integer, LargeBinary, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from control_plane.database import Base
+
+
+class ServerRow(Base):
+    __tablename__ = "database_server"
+    __table_args__ = (CheckConstraint("capacity > 0", name="holds_some"),)
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    region: Mapped[str] = mapped_column(String(40))
+    proofs: Mapped[list[str]]
+    """Certifications and contracts of the host that laws ask for (`HDS-2024`, `BAA`), sorted."""
+    capacity: Mapped[int] = mapped_column(Integer)
+    """How many tenants it takes."""
+    accepting: Mapped[bool]
+    """Whether it takes further tenants; those it has stay."""
+    host: Mapped[str | None] = mapped_column(String(253))
+    """Its address as runtimes reach it, where that differs from the administrator's."""
+    admin_url: Mapped[bytes] = mapped_column(LargeBinary)
+    """Of a role with CREATEROLE and CREATEDB; sealed by the platform's vault."""
+    created_at: Mapped[datetime]
