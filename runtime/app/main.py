@@ -28,6 +28,8 @@ from app.core.auth.state import AuthState, read_networks
 from app.core.auth.tokens import AccessTokens
 from app.core.clinics.router import router as clinics_router
 from app.core.clinics.service import SeedClinic, seed_installed_modules
+from app.core.copies import copy as copies
+from app.core.copies.copy import Copy
 from app.core.events.router import router as events_router
 from app.core.jobs.router import router as jobs_router
 from app.core.mail.room import MailRoom, build_mailer
@@ -78,12 +80,13 @@ def create_app(
     passwords: Passwords | None = None,
     seed_clinic: SeedClinic = seed_installed_modules,
     mode: modes.Mode | None = None,
+    copy: Copy | None = None,
 ) -> FastAPI:
     """The application for the modules mounted in `registry`; mounting later has no effect on routes.
 
     `routers` are further routers of the core, with their full paths; `layers` are further ASGI layers, outermost first. Whoever calls
     owns `database` and disposes of it; without one it is made from the settings and belongs to `app.state.database`. `mode` is what
-    modules' routes are held to, by default the mode of this process.
+    modules' routes are held to, by default the mode of this process; `copy` is what it is a copy of, by default what this process is.
     Raises SettingMissing.
     """
     secret = settings.secret_key
@@ -114,6 +117,7 @@ def create_app(
     app.state.seed_clinic = seed_clinic
     app.state.error_page = error_page
     app.state.mode = modes.current_mode() if mode is None else mode
+    app.state.copy = copies.current() if copy is None else copy
     app.state.auth = AuthState(
         AccessTokens(secret.get_secret_value()),
         secure,
@@ -121,7 +125,7 @@ def create_app(
         data_key=settings.data_key.get_secret_value() if settings.data_key is not None else None,
         trusted_proxies=read_networks(settings.trusted_proxies),
     )
-    app.state.mail = MailRoom(_mailer(settings), database)
+    app.state.mail = MailRoom(_mailer(settings) if app.state.copy is None else None, database)
     app.state.tools = ToolRegistry(registry, database)
     app.state.agents = AgentRunner(app.state.tools)
     errors.install(app)

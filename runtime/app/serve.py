@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final, NoReturn
 
+from app.core.copies.guard import protect
 from app.core.runtime.environment import Environment, status_fd, without_owner
 from app.core.runtime.errors import BootFailed, ModulesNotAsAsked
 from app.core.runtime.status import StatusChannel
@@ -70,7 +71,8 @@ def _failed(status: StatusChannel, error: DomainError, exit_status: int) -> int:
 def _boot(status: StatusChannel) -> NoReturn:
     environment = Environment.read(os.environ)
     logs.configure(level=environment.log_level, file=environment.log_file)
-    tracing.configure(SERVICE, os.environ, process="boot")
+    if not protect():
+        tracing.configure(SERVICE, os.environ, process="boot")
     _stay_with(environment.parent_pid)
     status.step("check")
     remover = None
@@ -109,7 +111,8 @@ def _serve(status: StatusChannel) -> int:
 
     settings = read_settings()
     logs.configure(level=settings.log_level, file=settings.log_file)
-    tracing.configure(SERVICE, os.environ, process="serve")
+    if not protect():
+        tracing.configure(SERVICE, os.environ, process="serve")
     _stay_with(settings.parent_pid)
     if settings.secret_key is None:
         raise BootFailed("DENTALPIN_SECRET_KEY (or DENTALPIN_SECRET_KEY_FILE) is not set; make one with `openssl rand -base64 48`")

@@ -10,6 +10,7 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
+from app.core.copies.guard import protect
 from dentalpin_kit import logs, tracing
 from dentalpin_kit.problems import DomainError
 
@@ -69,8 +70,9 @@ def run(arguments: Sequence[str]) -> int:
     """
     if file := os.environ.get("DENTALPIN_LOG_FILE"):
         logs.configure(level=os.environ.get("DENTALPIN_LOG_LEVEL", "INFO"), file=Path(file))
-    tracing.configure("dentalpin-runtime", os.environ, process="command")
     try:
+        if not protect():
+            tracing.configure("dentalpin-runtime", os.environ, process="command")
         app(list(arguments))
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)

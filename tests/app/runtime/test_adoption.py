@@ -7,7 +7,7 @@ from app.core.runtime.adoption import Adoption, adopt
 from app.core.runtime.errors import RevisionConflict, RevisionOlder
 from app.core.runtime.revision import RevisionDocument
 from app.database import sqlalchemy_url
-from tests.support.revisions import revision_document
+from tests.support.revisions import TENANT_ID, revision_document
 
 
 def revision(*modules, **changes):
@@ -62,6 +62,35 @@ async def test_another_tenants_revision_is_refused(owner):
 
     with pytest.raises(RevisionConflict, match="belongs to tenant"):
         await adopt(owner, revision("patients", generation=2, tenant=other))
+
+
+ANOTHER = {"id": "11111111-1111-4111-8111-111111111111", "slug": "sol-copy", "name": "Clínica Sol (copy)"}
+
+
+def copy_of(tenant_id):
+    return {"tenant_id": tenant_id, "of": "clinica-sol", "taken_at": "2026-11-21T02:30:00+00:00", "until": "2026-12-05"}
+
+
+async def test_a_copys_revision_takes_over_the_database_it_names_and_cuts_its_ties(owner):
+    await adopt(owner, revision("patients", generation=3))
+    await owner.execute(text("INSERT INTO users (id, email) VALUES (gen_random_uuid(), 'ana@sol.example')"))
+    await owner.execute(
+        text("INSERT INTO refresh_tokens (user_id, family_id, token_hash) SELECT id, gen_random_uuid(), repeat('a', 64) FROM users")
+    )
+
+    assert await adopt(owner, revision("patients", generation=4, tenant=ANOTHER, isolated=copy_of(TENANT_ID))) is Adoption.NEW
+
+    assert await owner.scalar(text("SELECT count(*) FROM refresh_tokens WHERE revoked_at IS NULL")) == 0
+    assert await adopt(owner, revision("patients", "agenda", generation=5, tenant=ANOTHER, isolated=copy_of(TENANT_ID))) is Adoption.NEW
+    with pytest.raises(RevisionConflict, match="belongs to tenant"):
+        await adopt(owner, revision("patients", generation=6))
+
+
+async def test_a_copy_of_somebody_else_does_not_get_this_database(owner):
+    await adopt(owner, revision("patients"))
+
+    with pytest.raises(RevisionConflict, match="belongs to tenant"):
+        await adopt(owner, revision("patients", generation=2, tenant=ANOTHER, isolated=copy_of(ANOTHER["id"])))
 
 
 async def people(owner):

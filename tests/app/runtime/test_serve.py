@@ -12,6 +12,7 @@ import pytest
 from dentalpin_kit.tokens import SigningKey
 from tests.support.http_clients import LoopingClients, until
 from tests.support.postgres import OWNER, fetch_value, run_sql
+from tests.support.revisions import TENANT_ID
 from tests.support.runtime_process import get_json, platform_token
 
 PATIENTS, AGENDA = "patients", "agenda"
@@ -377,3 +378,13 @@ async def test_the_log_is_json_without_passwords(runtime):
 
     assert all(json.loads(line)["message"] for line in lines)
     assert "only-for-tests" not in "".join(lines)
+
+
+async def test_a_copy_serves_behind_its_fences(runtime, asked):
+    isolated = {"tenant_id": TENANT_ID, "of": "clinica-sol", "taken_at": "2026-11-21T02:30:00+00:00", "until": "2026-12-05"}
+    runtime.revise(asked(PATIENTS, generation=2, isolated=isolated))
+
+    process = await runtime.serve()
+
+    await process.attests(generation=2, as_asked=True, healthy=True)
+    assert "NoNewPrivs:\t1" in Path(f"/proc/{process.pid}/status").read_text()

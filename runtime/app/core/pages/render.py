@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from app.core.copies.copy import Copy
+
 from .texts import TEXTS, language
 
 if TYPE_CHECKING:
@@ -53,7 +55,9 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
     def t(key: str, **parts: object) -> str:
         return texts[key].format(**parts) if parts else texts[key]
 
+    copy: Copy | None = request.app.state.copy
     # Normal mode has no text.
-    common = {"lang": code, "t": t, "texts": texts, "banner": texts.get(f"mode_{request.app.state.mode}")}
+    told = (texts["copy"].format(**copy.words()) if copy else None, texts.get(f"mode_{request.app.state.mode}"))
+    common = {"lang": code, "t": t, "texts": texts, "banner": " ".join(filter(None, told))}
     html = _environment().get_template(template).render(stylesheet=f"{STYLESHEET}?v={_css()[1]}", **common, **values)
     return HTMLResponse(html, status, HEADERS)

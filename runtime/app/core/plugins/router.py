@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import modes
 from app.core.auth.dependencies import ClinicContext, get_clinic_context, require_permission
+from app.core.copies.copy import Copy
 from app.core.schemas import ApiResponse
 from app.database import current_unit, get_db
 
@@ -71,12 +72,14 @@ async def active(context: Context, request: Request) -> ApiResponse[ActiveOut]:
         for module in registry.active
     ]
     mode: modes.Mode = request.app.state.mode
+    copy: Copy | None = request.app.state.copy
     answer = ActiveOut(
         modules=modules,
         navigation=[entry for _, entry in allowed],
         permissions=sorted(context.permissions),
         mode=mode,
-        banner=modes.BANNERS.get(mode),
+        banner=" ".join(filter(None, (copy.banner if copy else None, modes.BANNERS.get(mode)))) or None,
+        copy_of=copy.of if copy else None,
     )
     return ApiResponse(data=answer)
 

@@ -51,6 +51,8 @@ class ActiveOut(BaseModel):
     mode: modes.Mode
     banner: str | None
     """What to tell everybody on every page, None in normal mode."""
+    copy_of: str | None
+    """The clinic this runtime is a copy of, which sends nothing to anybody; None for one of its own."""
 
 
 class StatusOut(BaseModel):

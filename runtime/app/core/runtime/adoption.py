@@ -1,5 +1,6 @@
 """Adopting a revision: this database never goes back to an older generation, nor to another tenant's.
 
+A copy is the exception: its database came from another tenant's backup, and its revision names that tenant.
 Boot does it as owner, under the processor's lock, after the core's migrations and before the processor reads what to install.
 """
 
@@ -28,6 +29,18 @@ _LAST: Final = text("SELECT generation, identity, document #>> '{tenant,id}' AS 
 _RECORD: Final = text(
     "INSERT INTO core_revision (generation, identity, effect, document) VALUES (:generation, :identity, :effect, CAST(:document AS jsonb))"
 )
+_CUT_LOOSE: Final = tuple(
+    map(
+        text,
+        (
+            "UPDATE refresh_tokens SET revoked_at = now() WHERE revoked_at IS NULL",
+            "UPDATE personal_access_tokens SET revoked_at = now() WHERE revoked_at IS NULL",
+            "UPDATE account_links SET expires_at = now() WHERE used_at IS NULL AND expires_at > now()",
+            "UPDATE core_event_delivery SET status = 'closed', finished_at = clock_timestamp(), "
+            "last_error = 'this is a copy: the original handles it' WHERE status = 'pending'",
+        ),
+    )
+)
 
 
 async def adopt(connection: AsyncConnection, revision: RevisionDocument) -> Adoption:
@@ -42,6 +55,8 @@ async def adopt(connection: AsyncConnection, revision: RevisionDocument) -> Adop
         _check(last, revision)
         if last.generation == revision.generation:
             return Adoption.KNOWN
+        if last.tenant != str(revision.tenant.id):
+            await _cut_loose(connection)
     await connection.execute(
         _RECORD,
         {
@@ -55,8 +70,15 @@ async def adopt(connection: AsyncConnection, revision: RevisionDocument) -> Adop
     return Adoption.NEW
 
 
+async def _cut_loose(connection: AsyncConnection) -> None:
+    """Take from a copy what binds it to the original: who is signed in there, links on their way, events not yet handled."""
+    for statement in _CUT_LOOSE:
+        await connection.execute(statement)
+
+
 def _check(last: Row[Any], revision: RevisionDocument) -> None:
-    if last.tenant != str(revision.tenant.id):
+    copied_from = str(revision.isolated.tenant_id) if revision.isolated is not None else None
+    if last.tenant not in (str(revision.tenant.id), copied_from):
         raise RevisionConflict(
             f"this database belongs to tenant {last.tenant}, and the revision is for {revision.tenant.id}. "
             "Start the runtime with its own database"

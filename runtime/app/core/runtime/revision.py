@@ -4,7 +4,7 @@ The platform has a model of its own; both follow the JSON Schema in the release'
 digest and ignored otherwise, so that a platform may be ahead of a runtime.
 """
 
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
@@ -87,6 +87,15 @@ class PlatformPart(_Part):
     public_key: str = Field(description="Raw Ed25519 public key, base64url without padding")
 
 
+class IsolatedPart(_Part):
+    """The runtime is a copy of another tenant's, made from a backup: it sends nothing to anybody, and it is deleted after `until`."""
+
+    tenant_id: UUID = Field(description="Of the tenant it was copied from")
+    of: str
+    taken_at: datetime
+    until: date
+
+
 class Digests(_Part):
     identity: Digest
     effect: Digest
@@ -105,6 +114,7 @@ class RevisionDocument(_Part):
     compliance: CompliancePart
     limits: dict[str, JsonValue] = Field(default_factory=dict)
     mode: Mode = "normal"
+    isolated: IsolatedPart | None = None
     platform: PlatformPart
     digests: Digests
 

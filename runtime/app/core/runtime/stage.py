@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 from app import database
 from app.config import Settings
 from app.core import modes
+from app.core.copies import copy as copies
 from app.core.isolation import refuse_bypass
 from app.core.plugins.books import MODULES_CHANNEL
 from app.core.plugins.registry import ModuleRegistry, module_registry
@@ -120,6 +121,7 @@ class ServingStage:
         from app.core.runtime.routers import serving_routers
         from app.main import create_app
 
+        copies.install(copies.Copy.in_document(state.revision.document) if state.revision else None)
         modes.install(modes.Mode(state.revision.document.get("mode", "normal")) if state.revision else modes.Mode.NORMAL)
         mount(state.mountable, self._registry)
         self._registry.set_disabled(state.disabled)
