@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     object_store_key_id: str | None = None
     """With `object_store_secret`; absent: the AWS_… variables and the machine's own role."""
     object_store_secret: SecretStr | None = None
+    release_minimum_age_hours: int = Field(0, ge=0)
+    """How long a release of the stable channel is known before a new clinic gets it or a campaign may start with it."""
     final_dump_days: int = Field(90, ge=1)
     """How long the dump of a deleted tenant is kept."""
 

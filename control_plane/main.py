@@ -24,6 +24,7 @@ from control_plane.platform import Platform
 from control_plane.releases import service as releases
 from control_plane.releases.describe import describe
 from control_plane.releases.router import router as modules
+from control_plane.releases.service import Offer
 from control_plane.signup import pages as signup
 from control_plane.tenants.router import router as tenants
 from dentalpin_kit.requests import RequestsLayer, RouteLayer
@@ -42,7 +43,7 @@ async def ready(platform: ThisPlatform) -> dict[str, str]:
     """Whether tenants can be planned: the database answers and a release is registered."""
     async with platform.database.transaction() as session:
         await session.execute(text("SELECT 1"))
-        release = await releases.newest(session)
+        release = await releases.newest(session, Offer.of(platform))
     return {"status": "ready", "release": release.id}
 
 
@@ -51,7 +52,7 @@ async def read_release(platform: Platform) -> None:
     async with platform.reading:
         release_id, document = await describe(platform.settings.environment)
         async with platform.database.transaction() as session:
-            await releases.register(session, release_id, document, at=platform.clock.now())
+            await releases.register(session, release_id, document, environment=platform.settings.environment, at=platform.clock.now())
 
 
 async def _read_release_at_start(platform: Platform) -> None:

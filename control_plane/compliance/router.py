@@ -55,7 +55,7 @@ async def _modules(request: Request) -> Manifests | None:
         return None
     async with platform.database.transaction() as session:
         try:
-            catalogue = releases.catalogue_of(await releases.newest(session))
+            catalogue = releases.catalogue_of(await releases.newest(session, releases.Offer.of(platform)))
         except NoRelease:
             return None
     return {name: module.model_dump() for name, module in catalogue.usable().items()}

@@ -61,6 +61,8 @@ class Placement:
     tenant_id: UUID
     slug: str
     name: str
+    environment: str | None = None
+    """Where the revision's release is: the folder of its environment; the deployer's own where nothing is said."""
 
 
 class AttestedModule(BaseModel):

@@ -264,14 +264,19 @@ def _facts(layout: Layout) -> Facts:
 def clinic(layout: Layout, slug: str | None, arguments: list[str]) -> NoReturn:
     """Become the runtime's `dentalpin` with one tenant's environment. Raises EmbeddedError when it is not clear whose."""
     facts = _facts(layout)
-    tenants = {placed["slug"]: file.parent for file in layout.tenants.glob(f"*/{PLACEMENT}") if (placed := read_json(file))}
+    tenants = {
+        placed["slug"]: (file.parent, placed.get("environment"))
+        for file in layout.tenants.glob(f"*/{PLACEMENT}")
+        if (placed := read_json(file))
+    }
     listed = ", ".join(sorted(tenants)) or "none"
     if slug is None and len(tenants) != 1:
         raise EmbeddedError(f"Which clinic? Name it with --tenant. There are: {listed}.")
-    folder = tenants.get(slug) if slug is not None else next(iter(tenants.values()))
-    if folder is None:
+    found = tenants.get(slug) if slug is not None else next(iter(tenants.values()))
+    if found is None:
         raise EmbeddedError(f"There is no clinic {slug!r} on {layout.data}. There are: {listed}.")
-    program = Path(facts.runtime_env) / "bin" / "dentalpin"
+    folder, environment_of_release = found
+    program = Path(environment_of_release or facts.runtime_env) / "bin" / "dentalpin"
     passed_on = {name: os.environ[name] for name in (*PASSED_ON, "TERM", "COLUMNS") if name in os.environ}
     if bindir := _client_programs(layout):
         # `modules restore` needs programs as new as the server that is part of the platform; the machine's own may be older.

@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.access.actors import WORKER
 from control_plane.audit import service as audit
-from control_plane.deployers.base import Placement
 from control_plane.errors import DomainError, TemporaryError
 from control_plane.operations import service
 from control_plane.operations.backoff import delay_after
@@ -22,6 +21,7 @@ from control_plane.operations.models import Operation
 from control_plane.operations.observing import keep
 from control_plane.operations.states import OperationEvent, OperationState, StepState
 from control_plane.operations.steps import NotYet, Outcome, RuntimeNotAsAsked, Work
+from control_plane.releases.placing import placement_of
 from control_plane.revisions.models import Revision
 from control_plane.tenants.models import Tenant
 from control_plane.tenants.states import MACHINE, TenantEvent
@@ -54,7 +54,7 @@ async def begin(session: AsyncSession, held: Held, operation_id: UUID, *, at: da
     return step.name, Work(
         operation_id=operation.id,
         kind=operation.kind,
-        placement=Placement(tenant.id, tenant.slug, tenant.name),
+        placement=await placement_of(session, tenant, revision),
         owner_email=tenant.owner_email,
         revision=revision,
         serial=serial,

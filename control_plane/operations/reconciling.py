@@ -17,6 +17,7 @@ from control_plane.operations.kinds import OperationKind
 from control_plane.operations.leases import Held, hold
 from control_plane.operations.observing import Verdict, judge, keep
 from control_plane.operations.steps import Tools
+from control_plane.releases.placing import placement_of
 from control_plane.revisions import service as revisions
 from control_plane.revisions.models import Revision
 from control_plane.tenants.models import Tenant
@@ -34,8 +35,7 @@ async def reconcile(tools: Tools, held: Held, *, reapply: bool) -> None:
     url = None
     applied = await _applied(tools, held, observation)
     if reapply and applied is not None:
-        found, revision = applied
-        placement = Placement(found.id, found.slug, found.name)
+        found, placement, revision = applied
         await tools.deployer.apply(placement, revision.document, (await tools.placed(found)).databases.address(found.id))
         url = await tools.deployer.address(held.tenant_id)
     async with platform.database.transaction() as session:
@@ -43,11 +43,11 @@ async def reconcile(tools: Tools, held: Held, *, reapply: bool) -> None:
         tenant = await session.get_one(Tenant, held.tenant_id, with_for_update=True, populate_existing=True)
         tenant.url = url or tenant.url
         await keep(session, tenant.id, observation, at=platform.clock.now())
-        verdict = await _verdict(session, tenant, observation, applied[1] if applied else None)
+        verdict = await _verdict(session, tenant, observation, applied[-1] if applied else None)
         await _act(session, tenant, verdict, at=platform.clock.now())
 
 
-async def _applied(tools: Tools, held: Held, observation: Observation) -> tuple[Tenant, Revision] | None:
+async def _applied(tools: Tools, held: Held, observation: Observation) -> tuple[Tenant, Placement, Revision] | None:
     """The revision the runtime has now, which is not always the newest: one without effect rolls nothing out."""
     generation = observation.generation
     if generation is None and observation.attestation is not None:
@@ -58,7 +58,7 @@ async def _applied(tools: Tools, held: Held, observation: Observation) -> tuple[
         tenant = await session.get_one(Tenant, held.tenant_id)
         query = select(Revision).where(Revision.tenant_id == tenant.id, Revision.generation == generation)
         revision = await session.scalar(query)
-        return (tenant, revision) if revision else None
+        return (tenant, await placement_of(session, tenant, revision), revision) if revision else None
 
 
 async def _verdict(session: AsyncSession, tenant: Tenant, observation: Observation, applied: Revision | None) -> Verdict:

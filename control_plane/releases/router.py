@@ -1,98 +1,98 @@
-"""/v1/modules: what can be chosen. /v1/releases: what the runtime's environment holds."""
+"""/v1/modules: what can be chosen. /v1/releases: the versions of the runtime there are, and which tenants may get them."""
 
-from datetime import datetime
-from decimal import Decimal
+from pathlib import Path as Folder
+from typing import Annotated
 
-from fastapi import APIRouter
-from pydantic import BaseModel
+from fastapi import APIRouter, Path, Response
+from sqlalchemy import select
 
 from control_plane.access.routing import CurrentActor, PlatformRoute, Session, ThisPlatform
 from control_plane.audit import service as audit
-from control_plane.prices import PriceList
+from control_plane.pagination import WantedPage, page
 from control_plane.releases import service
-from control_plane.releases.catalogue import Catalogue, CatalogueModule
 from control_plane.releases.describe import describe
 from control_plane.releases.models import Release
+from control_plane.releases.schemas import CatalogueOut, ChannelChoice, NewRelease, ReleaseList, ReleaseOut, Yank
 
 router = APIRouter(tags=["modules"], route_class=PlatformRoute)
 
-
-class Price(BaseModel):
-    """Net, a month."""
-
-    amount: Decimal
-    currency: str
-
-
-class ModuleOut(CatalogueModule):
-    usable: bool
-    why_not: str | None
-    price: Price
-
-
-class CatalogueOut(BaseModel):
-    release: str
-    core_version: str
-    base_price: Price
-    modules: list[ModuleOut]
-    unusable: dict[str, str]
-    """Packages that are there and cannot be loaded, and why."""
-
-    @classmethod
-    def of(cls, catalogue: Catalogue, prices: PriceList) -> "CatalogueOut":
-        usable = catalogue.usable()
-        modules = [
-            ModuleOut(
-                **module.model_dump(),
-                usable=name in usable,
-                why_not=None if name in usable else _why_not(catalogue, module),
-                price=Price(amount=prices.of(name), currency=prices.currency),
-            )
-            for name, module in catalogue.modules.items()
-        ]
-        base = Price(amount=prices.base, currency=prices.currency)
-        return cls(
-            release=catalogue.release_id,
-            core_version=catalogue.core_version,
-            base_price=base,
-            modules=modules,
-            unusable=dict(catalogue.unusable),
-        )
-
-
-class ReleaseOut(BaseModel):
-    id: str
-    core_version: str
-    registered_at: datetime
-    modules: dict[str, str]
-
-    @classmethod
-    def of(cls, release: Release) -> "ReleaseOut":
-        versions = {name: module.version for name, module in service.catalogue_of(release).modules.items()}
-        return cls(id=release.id, core_version=release.core_version, registered_at=release.registered_at, modules=versions)
-
-
-def _why_not(catalogue: Catalogue, module: CatalogueModule) -> str:
-    return catalogue.why_not_installable(module) or "a module it depends on is missing or cannot be installed"
+ReleaseId = Annotated[str, Path(max_length=80, description="sha256:… as `dentalpin release describe` digests to")]
 
 
 @router.get("/modules")
 async def list_modules(session: Session, actor: CurrentActor, platform: ThisPlatform) -> CatalogueOut:
     """The modules of the newest release, with their prices."""
-    return CatalogueOut.of(service.catalogue_of(await service.newest(session)), platform.prices)
+    return CatalogueOut.of(service.catalogue_of(await service.newest(session, service.Offer.of(platform))), platform.prices)
 
 
-@router.get("/releases/newest")
-async def newest_release(session: Session, actor: CurrentActor) -> ReleaseOut:
-    return ReleaseOut.of(await service.newest(session))
+@router.get("/releases", tags=["releases"])
+async def list_releases(session: Session, actor: CurrentActor, wanted: WantedPage) -> ReleaseList:
+    """Every release ever registered, the newest first."""
+    found = await page(session, select(Release), Release.described, wanted=wanted, descending=True)
+    return ReleaseList(items=[ReleaseOut.of(release) for release in found.items], next=found.next)
 
 
-@router.post("/releases/refresh")
+@router.post("/releases", status_code=201, tags=["releases"])
+async def register(new: NewRelease, session: Session, actor: CurrentActor, platform: ThisPlatform, response: Response) -> ReleaseOut:
+    """Ask an environment on the platform's machine what it is, and take it among the releases; 200 where it was one already."""
+    now = platform.clock.now()
+    async with platform.reading:
+        release_id, document = await describe(Folder(new.environment))
+        known = await service.find(session, release_id)
+        if known is not None and known.environment is not None:
+            response.status_code = 200
+        release = await service.register(session, release_id, document, environment=Folder(new.environment), at=now, channel=new.channel)
+    audit.record(session, actor, "release.registered", at=now, release=release.id, environment=release.environment)
+    return ReleaseOut.of(release)
+
+
+@router.get("/releases/newest", tags=["releases"])
+async def newest_release(session: Session, actor: CurrentActor, platform: ThisPlatform) -> ReleaseOut:
+    """What a clinic that signs up now gets."""
+    return ReleaseOut.of(await service.newest(session, service.Offer.of(platform)))
+
+
+@router.post("/releases/refresh", tags=["releases"])
 async def refresh(session: Session, actor: CurrentActor, platform: ThisPlatform) -> ReleaseOut:
-    """Read the runtime's environment again, after a distribution was installed into it or taken out."""
+    """Read the platform's own runtime environment again, after a distribution was installed into it or taken out."""
     now = platform.clock.now()
     async with platform.reading:
         release_id, document = await describe(platform.settings.environment)
-        release = await service.register(session, release_id, document, at=now)
+        release = await service.register(session, release_id, document, environment=platform.settings.environment, at=now)
     audit.record(session, actor, "release.refreshed", at=now, release=release.id)
+    return ReleaseOut.of(release)
+
+
+@router.get("/releases/{release_id}", tags=["releases"])
+async def get_release(release_id: ReleaseId, session: Session, actor: CurrentActor) -> ReleaseOut:
+    return ReleaseOut.of(await service.get(session, release_id))
+
+
+@router.put("/releases/{release_id}/channel", tags=["releases"])
+async def put_channel(
+    release_id: ReleaseId, choice: ChannelChoice, session: Session, actor: CurrentActor, platform: ThisPlatform
+) -> ReleaseOut:
+    """Promote a release to `stable`, or take it back to `early`. Tenants that have it keep it."""
+    release = await service.get(session, release_id, lock=True)
+    before, release.channel = release.channel, choice.channel
+    audit.record(
+        session, actor, "release.channel_changed", at=platform.clock.now(), release=release.id, before=before, after=choice.channel
+    )
+    return ReleaseOut.of(release)
+
+
+@router.put("/releases/{release_id}/yank", tags=["releases"])
+async def yank(release_id: ReleaseId, wish: Yank, session: Session, actor: CurrentActor, platform: ThisPlatform) -> ReleaseOut:
+    """Offer this release to nobody any more. Tenants that run it stay on it until they are moved."""
+    release = await service.yank(session, release_id, wish.reason, at=platform.clock.now())
+    audit.record(session, actor, "release.yanked", at=platform.clock.now(), release=release.id, reason=wish.reason)
+    return ReleaseOut.of(release)
+
+
+@router.delete("/releases/{release_id}/yank", tags=["releases"])
+async def take_back_yank(release_id: ReleaseId, session: Session, actor: CurrentActor, platform: ThisPlatform) -> ReleaseOut:
+    """Offer a yanked release again."""
+    release = await service.get(session, release_id, lock=True)
+    release.yanked_at, release.yanked_reason = None, None
+    audit.record(session, actor, "release.yank_taken_back", at=platform.clock.now(), release=release.id)
     return ReleaseOut.of(release)

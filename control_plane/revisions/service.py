@@ -18,6 +18,8 @@ from control_plane.operations.models import Operation, OperationStep
 from control_plane.platform import Platform
 from control_plane.releases import service as releases
 from control_plane.releases.catalogue import Catalogue
+from control_plane.releases.channels import Channel
+from control_plane.releases.models import Release
 from control_plane.revisions.document import (
     ClinicPart,
     CompliancePart,
@@ -68,10 +70,11 @@ async def propose(
     *,
     release: str | None = None,
 ) -> Proposal:
-    """The next revision of a tenant, should it choose these modules today; on this release, where one is given, else on the one it is
-    planned with. Writes nothing. Raises what planning raises.
+    """The next revision of a tenant, should it choose these modules today. Writes nothing. Raises what planning raises.
+
+    Planned with `release` where one is named, else with the one the tenant has or gets by itself (`releases.service.release_for`).
     """
-    catalogue = releases.catalogue_of(await releases.release_for(session, release or tenant.pinned_release))
+    catalogue = releases.catalogue_of(await _release_of(session, platform, tenant, release))
     requirements = requirements_of(tenant, platform)
     modules = plan_modules(chosen, catalogue, requirements, standing)
     content = RevisionContent(
@@ -87,6 +90,14 @@ async def propose(
     return Proposal(content, modules, requirements, catalogue)
 
 
+async def _release_of(session: AsyncSession, platform: Platform, tenant: Tenant, asked: str | None) -> Release:
+    if asked is not None:
+        return await releases.usable(session, asked)
+    current = (await desired(session, tenant)).release_id if tenant.generation else None
+    offer = releases.Offer.of(platform, tenant.channel or Channel.STABLE)
+    return await releases.release_for(session, offer, pinned=tenant.pinned_release, current=current)
+
+
 async def compliance_today(session: AsyncSession, platform: Platform, tenant: Tenant, content: RevisionContent) -> CompliancePart:
     """What the law asks today of a tenant that runs `content`: the law changes on days when nobody chooses anything.
 
@@ -96,7 +107,7 @@ async def compliance_today(session: AsyncSession, platform: Platform, tenant: Te
         requirements = requirements_of(tenant, platform)
     except DomainError:
         return content.compliance
-    modules = releases.catalogue_of(await releases.release_for(session, content.release.id)).modules
+    modules = releases.catalogue_of(await releases.get(session, content.release.id)).modules
     running = {module.name: modules[module.name].model_dump() for module in content.modules if module.name in modules}
     return compliance_part(requirements, ModuleSet((), match(requirements, running)))
 

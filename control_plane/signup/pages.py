@@ -58,7 +58,7 @@ def home_country(request: Request, platform: Platform) -> str:
 
 async def catalogue_now(platform: Platform) -> Catalogue:
     async with platform.database.transaction() as session:
-        return releases.catalogue_of(await releases.newest(session))
+        return releases.catalogue_of(await releases.newest(session, releases.Offer.of(platform)))
 
 
 def starting(say: Speech) -> HTMLResponse:

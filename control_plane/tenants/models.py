@@ -8,6 +8,7 @@ from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from control_plane.database import Base, text_enum
+from control_plane.releases.channels import Channel
 from control_plane.tenants.states import MACHINE, UNDER_WAY, TenantEvent, TenantState
 
 _UNDER_WAY = ", ".join(f"'{state.value}'" for state in sorted(UNDER_WAY))
@@ -48,6 +49,8 @@ class Tenant(Base):
     law_problem: Mapped[str | None]
     """Why the law of today cannot be brought about without a person."""
     law_problem_code: Mapped[str | None] = mapped_column(String(80))
+    channel: Mapped[Channel] = mapped_column(text_enum(Channel), default=Channel.STABLE, server_default=Channel.STABLE)
+    """How early it gets releases."""
     state: Mapped[TenantState] = mapped_column(text_enum(TenantState), default=MACHINE.initial)
     state_since: Mapped[datetime]
     state_deadline: Mapped[datetime | None]

@@ -42,6 +42,7 @@ ATTESTATION = "/api/v1/modules/-/attestation"
 class LocalDeployer:
     def __init__(self, settings: Settings, key: SigningKey) -> None:
         self._data = settings.data.absolute()
+        self._usual = settings.environment.absolute()
         self._key = key
 
     def folder(self, tenant_id: UUID) -> Path:
@@ -52,6 +53,7 @@ class LocalDeployer:
 
     async def apply(self, tenant: Placement, revision: dict[str, Any], database: DatabaseAddress) -> None:
         folder = self.folder(tenant.tenant_id)
+        environment = self._environment(tenant)
         applied = _read(folder / REVISION)
         if applied is not None and applied["generation"] > revision["generation"]:
             raise RuntimeRefused(
@@ -64,7 +66,23 @@ class LocalDeployer:
         if applied != revision:
             write_private(folder / REVISION, jsonlib.dumps(revision, ensure_ascii=False, indent=1))
         spec = {"slug": tenant.slug, "name": tenant.name, "digest": _digest(revision, database)}
+        if environment is not None:
+            spec["environment"] = str(environment)
         await self._supervisor("PUT", tenant.tenant_id, json=spec)
+
+    def _environment(self, tenant: Placement) -> Path | None:
+        """The environment to name to the supervisor; None for its own. Raises RuntimeRefused where there is none to start."""
+        if tenant.environment is None or Path(tenant.environment) == self._usual:
+            return None
+        environment = Path(tenant.environment)
+        if not (environment / "bin" / "dentalpin").exists():
+            raise RuntimeRefused(
+                f"{environment} holds no bin/dentalpin, and {tenant.slug} is to run the release that was registered from there. "
+                "Put the environment back, or register the release from another folder, then retry.",
+                answered=409,
+                code="environment_missing",
+            )
+        return environment
 
     async def observe(self, tenant_id: UUID) -> Observation:
         shown = await self._show(tenant_id)

@@ -38,10 +38,16 @@ def runtime_environment(tenant: Path, runtime: Path, passed_on: Mapping[str, str
     }
 
 
+def program_of(environment: str | None) -> Path | None:
+    """The `dentalpin` of an environment; None for the usual one."""
+    return Path(environment) / "bin" / "dentalpin" if environment else None
+
+
 def serve_command(settings: SupervisorSettings, placement: Placement, *, keep_old: bool) -> Command:
     tenant = settings.tenants / placement.tenant_id
+    runtime = program_of(placement.environment) or settings.runtime
     (tenant / "storage").mkdir(mode=0o700, exist_ok=True)
-    environment = runtime_environment(tenant, settings.runtime, settings.passed_on) | {
+    environment = runtime_environment(tenant, runtime, settings.passed_on) | {
         "DENTALPIN_LOG_FILE": str(tenant / "runtime.log"),
         "DENTALPIN_PUBLIC_URL": public_url(settings.public_host, placement.port),
         "DENTALPIN_IDLE_AFTER": str(settings.idle_after),
@@ -50,7 +56,7 @@ def serve_command(settings: SupervisorSettings, placement: Placement, *, keep_ol
     }
     if keep_old:
         environment["DENTALPIN_KEEP_OLD"] = "1"
-    return Command((str(settings.runtime), "serve"), environment, tenant)
+    return Command((str(runtime), "serve"), environment, tenant)
 
 
 def public_url(host: str, port: int) -> str:

@@ -65,7 +65,7 @@ class TenantKeeper:
 
     def ask(self, spec: Spec) -> None:
         """Run this from now on. The same again changes nothing, and does not shorten a back-off."""
-        asked = self.placement.asked(spec.slug, spec.name, spec.digest)
+        asked = self.placement.asked(spec)
         if asked == self.placement:
             return
         if asked.digest != self.placement.digest or self.placement.goal is Goal.STOPPED:

@@ -37,9 +37,11 @@ class Placement:
     resting: bool = False
     """The process left because it was idle."""
     wake_at: datetime | None = None
+    environment: str | None = None
+    """The environment to start it in; the supervisor's own where nothing is said."""
 
-    def asked(self, slug: str, name: str, digest: str) -> Self:
-        return replace(self, slug=slug, name=name, digest=digest, goal=Goal.RUNNING)
+    def asked(self, spec: "Spec") -> Self:
+        return replace(self, slug=spec.slug, name=spec.name, digest=spec.digest, environment=spec.environment, goal=Goal.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +51,20 @@ class Spec:
     slug: str
     name: str
     digest: str
+    environment: str | None = None
 
     @classmethod
     def parse(cls, body: Any) -> Self:
         """Raises BadSpec."""
         if not isinstance(body, dict):
-            raise BadSpec("the body must be an object with slug, name and digest")
+            raise BadSpec("the body must be an object with slug, name and digest, and environment where it is not the usual one")
         for field in ("slug", "name", "digest"):
             if not isinstance(body.get(field), str) or not body[field]:
                 raise BadSpec(f"{field} must be a text that is not empty")
-        return cls(body["slug"], body["name"], body["digest"])
+        environment = body.get("environment")
+        if environment is not None and not (isinstance(environment, str) and Path(environment).is_absolute()):
+            raise BadSpec("environment must be the absolute path of a folder, or left out")
+        return cls(body["slug"], body["name"], body["digest"], environment)
 
 
 def check_tenant_id(text: str) -> str:

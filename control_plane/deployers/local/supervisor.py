@@ -3,7 +3,7 @@
 GET  /                      {pid, tenants}
 GET  /tenants               every tenant as below
 GET  /tenants/{id}          port, processes, state, last failure
-PUT  /tenants/{id}          {slug, name, digest}: run this; the same again changes nothing
+PUT  /tenants/{id}          {slug, name, digest[, environment]}: run this; the same again changes nothing
 POST /tenants/{id}/restart  hand over to a process started now
 POST /tenants/{id}/wake     {seconds}: answers once a process serves or starting failed
 POST /tenants/{id}/stop     answers once no process is left; the port is kept

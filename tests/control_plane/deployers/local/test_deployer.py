@@ -1,6 +1,7 @@
 """The deployer's promises to the worker, kept through a real supervisor and a fake runtime."""
 
 import asyncio
+from dataclasses import replace
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -166,3 +167,25 @@ async def test_postgresql_accepts_the_verifier_for_its_password(postgres):
     finally:
         await admin.execute(f"DROP ROLE {role}")
         await admin.close()
+
+
+async def test_a_tenant_starts_in_the_environment_of_its_release(deployer, tenant, platform, runtime_env, tmp_path):
+    other = tmp_path / "other-env"
+    (other / "bin").mkdir(parents=True)
+    program = (runtime_env / "bin" / "dentalpin").read_text()
+    (other / "bin" / "dentalpin").write_text(program.replace("exec ", 'echo "from the other" > other.txt; exec '))
+    (other / "bin" / "dentalpin").chmod(0o755)
+    await placed(deployer, tenant, platform)
+    assert not (platform.tenant_folder / "other.txt").exists()
+
+    await deployer.apply(replace(tenant, environment=str(other)), revision(2), DATABASE)
+    await platform.until(lambda now: now["as_asked"])
+
+    assert (platform.tenant_folder / "other.txt").read_text() == "from the other\n"
+
+
+async def test_an_environment_that_is_gone_is_refused_with_its_place(deployer, tenant, platform, tmp_path):
+    await deployer.ensure_secrets(tenant.tenant_id)
+    with pytest.raises(RuntimeRefused, match="nowhere holds no bin/dentalpin") as refused:
+        await deployer.apply(replace(tenant, environment=str(tmp_path / "nowhere")), revision(1), DATABASE)
+    assert refused.value.runtime_code == "environment_missing"
