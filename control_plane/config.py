@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     """smtp://user:password@host:port or smtps://…; absent: mails are files in `mail_folder`."""
     mail_from: str = "DentalPin <no-reply@localhost>"
 
+    vault_keys: SecretStr | None = None
+    """The vault's ring where somebody else keeps it: `name:key,name:key`, newest first; absent: keys/vault.json, made here."""
+
     worker_slots: int = Field(4, ge=1)
     lease_seconds: float = Field(10.0, gt=0)
     """How long a worker that went silent keeps its tenant; renewed at a third of it."""

@@ -16,6 +16,8 @@ from control_plane.deployers.local.deployer import LocalDeployer
 from control_plane.mail import Mailer, build_mailer
 from control_plane.objects import ObjectStore, open_store
 from control_plane.prices import PriceList, load_prices
+from control_plane.vault.keyring import KeyRing
+from control_plane.vault.vault import Vault
 from dentalpin_kit.tokens import SigningKey
 
 
@@ -38,17 +40,19 @@ class Platform:
     deployer: Deployer
     objects: ObjectStore
     servers: Servers
+    vault: Vault
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held from describing the runtime's environment to registering what was found: what was read last counts."""
 
     @classmethod
     def build(cls, settings: Settings, *, clock: Clock | None = None, deployer: Deployer | None = None) -> "Platform":
         key = load_signing_key(settings.keys)
+        clock = clock or SystemClock(settings.today)
         database = Database(settings.database_url.get_secret_value(), pool_size=settings.worker_slots + 4)
         return cls(
             settings=settings,
             database=database,
-            clock=clock or SystemClock(settings.today),
+            clock=clock,
             key=key,
             packs=official_packs(),
             prices=load_prices(),
@@ -56,6 +60,7 @@ class Platform:
             deployer=deployer or LocalDeployer(settings, key),
             objects=open_store(settings),
             servers=Servers(settings, database),
+            vault=Vault(KeyRing(settings), clock.now),
         )
 
     async def databases_for(self, tenant: Placed) -> DatabaseServer:

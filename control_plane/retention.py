@@ -21,6 +21,13 @@ KEPT: Final[tuple[Kept, ...]] = (
     Kept("tenant_lease", "control_plane.operations", "one row per tenant", "who works on a tenant now"),
     Kept("audit_entry", "control_plane.audit", _ALWAYS, "append-only: who did what"),
     Kept("operator_key", "control_plane.access", _ALWAYS, "digests; revoked ones stay, since the audit names them"),
+    Kept("account", "control_plane.access", _ALWAYS, "who may sign in here; disabled ones stay, since the audit names them"),
+    Kept("reseller", "control_plane.access", _ALWAYS, "companies that bring clinics"),
+    Kept("tenant_grant", "control_plane.access", _WITH_THE_TENANT, "whose a tenant is, and was"),
+    Kept("account_session", "control_plane.access", "30 days after its end", "who is signed in", cleared_by="access.tidying"),
+    Kept("attempts", "control_plane.access", "until its window ends", "rate limits, under digests", cleared_by="access.tidying"),
+    Kept("oidc_sign_in", "control_plane.access", "ten minutes", "a sign-in on its way back", cleared_by="access.tidying"),
+    Kept("tenant_key", "control_plane.vault", _WITH_THE_TENANT, "a tenant's data key, sealed; emptied by erasure"),
     Kept("idempotent_answer", "control_plane.idempotency", "one day", "to answer a repeated request", cleared_by="operations.housekeeping"),
     Kept(
         "state_transition",

@@ -13,6 +13,7 @@ from fastapi.security import HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.access.actors import Actor
+from control_plane.access.requires import permit
 from control_plane.access.service import authenticate
 from control_plane.idempotency import service as idempotency
 from control_plane.platform import Platform
@@ -41,8 +42,9 @@ class PlatformRoute(APIRoute):
             try:
                 async with platform.database.transaction() as session:
                     request.state.session = session
-                    request.state.actor = await authenticate(session, request.headers.get("authorization"))
-                    claim = await idempotency.claim(session, request, scope=request.state.actor.label, at=platform.clock.now())
+                    request.state.actor = actor = await authenticate(session, request.headers.get("authorization"))
+                    await permit(session, actor, self.dependant, request)
+                    claim = await idempotency.claim(session, request, scope=actor.label, at=platform.clock.now())
                     if claim is not None and claim.answer is not None:
                         return claim.answer
                     response = await endpoint(request)

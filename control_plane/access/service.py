@@ -1,7 +1,6 @@
 """Operator keys: made once, shown once, stored as a digest."""
 
 import hashlib
-import os
 import secrets
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from control_plane.access.actors import Actor
 from control_plane.access.errors import NotAuthenticated, UnknownKey
 from control_plane.access.models import OperatorKey
+from control_plane.access.secret_files import write_secret
 
 _MARK: Final = "dpk_"
 _SHOWN: Final = len(_MARK) + 8
@@ -70,15 +70,3 @@ async def ensure_first_key(session: AsyncSession, file: Path, *, at: datetime) -
         write_secret(file, secret + "\n")
     if await session.scalar(select(OperatorKey.id).where(OperatorKey.digest == digest(secret))) is None:
         _store(session, secret, "first key", at=at)
-
-
-def write_secret(file: Path, content: str) -> None:
-    """Write a file that only its owner may read, whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(file)

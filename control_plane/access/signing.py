@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlencode
 from uuid import UUID
 
-from control_plane.access.service import write_secret
+from control_plane.access.secret_files import write_secret
 from dentalpin_kit.tokens import SigningKey, sign
 
 FILE: Final = "platform-signing.key"

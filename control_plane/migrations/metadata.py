@@ -14,8 +14,9 @@ from control_plane.releases import models as releases
 from control_plane.revisions import models as revisions
 from control_plane.signup import models as signup
 from control_plane.tenants import models as tenants
+from control_plane.vault import models as vault
 
-MODELS = (access, audit, compliance, databases, idempotency, mail, operations, releases, revisions, signup, tenants)
+MODELS = (access, audit, compliance, databases, idempotency, mail, operations, releases, revisions, signup, tenants, vault)
 metadata = Base.metadata
 Table(
     "state_transition",

@@ -1,8 +1,12 @@
-"""Operators, sessions, scoped keys, the audit chain, support access.
+"""Operators, sessions, scoped keys, the audit chain, support access, and the tenants' data keys.
 
 Revision ID: 0004
 Revises: 0003
 """
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0004"
 down_revision = "0003"
@@ -11,8 +15,110 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Nothing yet."""
+    op.create_table(
+        "tenant_key",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("destroyed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("(sealed IS NULL) = (destroyed_at IS NOT NULL)", name="ck_tenant_key_there_until_destroyed"),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name="fk_tenant_key_tenant_id_tenant"),
+        sa.PrimaryKeyConstraint("tenant_id", name="pk_tenant_key"),
+    )
+    op.create_table(
+        "reseller",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_reseller"),
+        sa.UniqueConstraint("name", name="uq_reseller_name"),
+    )
+    op.create_table(
+        "account",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("role", sa.String(length=20), nullable=False),
+        sa.Column("email", sa.String(length=254), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("reseller_id", sa.Uuid(), nullable=True),
+        sa.Column("password_hash", sa.String(length=300), nullable=True),
+        sa.Column("sealed_second_factor", sa.LargeBinary(), nullable=True),
+        sa.Column("second_factor_step", sa.BigInteger(), nullable=False),
+        sa.Column("second_factor_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("oidc_issuer", sa.String(length=300), nullable=True),
+        sa.Column("oidc_subject", sa.String(length=255), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("disabled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("(kind = 'reseller') = (reseller_id IS NOT NULL)", name="ck_account_staff_of_a_reseller"),
+        sa.CheckConstraint("(oidc_issuer IS NULL) = (oidc_subject IS NULL)", name="ck_account_oidc_whole"),
+        sa.ForeignKeyConstraint(["reseller_id"], ["reseller.id"], name="fk_account_reseller_id_reseller"),
+        sa.PrimaryKeyConstraint("id", name="pk_account"),
+        sa.UniqueConstraint("email", name="uq_account_email"),
+    )
+    op.create_index("uq_account_oidc", "account", ["oidc_issuer", "oidc_subject"], unique=True)
+    op.create_table(
+        "tenant_grant",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=True),
+        sa.Column("reseller_id", sa.Uuid(), nullable=True),
+        sa.Column("granted_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("(account_id IS NULL) <> (reseller_id IS NULL)", name="ck_tenant_grant_to_one"),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name="fk_tenant_grant_tenant_id_tenant"),
+        sa.ForeignKeyConstraint(["account_id"], ["account.id"], name="fk_tenant_grant_account_id_account"),
+        sa.ForeignKeyConstraint(["reseller_id"], ["reseller.id"], name="fk_tenant_grant_reseller_id_reseller"),
+        sa.PrimaryKeyConstraint("id", name="pk_tenant_grant"),
+    )
+    for column in ("tenant_id", "account_id", "reseller_id"):
+        op.create_index(f"ix_tenant_grant_{column}", "tenant_grant", [column])
+    for whom in ("account", "reseller"):
+        still = sa.text("ended_at IS NULL")
+        op.create_index(f"uq_tenant_grant_{whom}", "tenant_grant", ["tenant_id", f"{whom}_id"], unique=True, postgresql_where=still)
+    op.create_table(
+        "account_session",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("whole", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["account_id"], ["account.id"], name="fk_account_session_account_id_account"),
+        sa.PrimaryKeyConstraint("id", name="pk_account_session"),
+        sa.UniqueConstraint("digest", name="uq_account_session_digest"),
+    )
+    op.create_index("ix_account_session_account_id", "account_session", ["account_id"])
+    op.create_index("ix_account_session_expires_at", "account_session", ["expires_at"])
+    op.add_column("operator_key", sa.Column("account_id", sa.Uuid(), nullable=True))
+    op.add_column("operator_key", sa.Column("scopes", postgresql.JSONB(none_as_null=True), nullable=True))
+    op.add_column("operator_key", sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("operator_key", sa.Column("used_at", sa.DateTime(timezone=True), nullable=True))
+    op.create_foreign_key("fk_operator_key_account_id_account", "operator_key", "account", ["account_id"], ["id"])
+    op.create_index("ix_operator_key_account_id", "operator_key", ["account_id"])
+    op.create_table(
+        "attempts",
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("window_ends", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("key", name="pk_attempts"),
+    )
+    op.create_index("ix_attempts_window_ends", "attempts", ["window_ends"])
+    op.create_table(
+        "oidc_sign_in",
+        sa.Column("state", sa.String(length=64), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("state", name="pk_oidc_sign_in"),
+    )
+    op.create_index("ix_oidc_sign_in_expires_at", "oidc_sign_in", ["expires_at"])
 
 
 def downgrade() -> None:
-    """Nothing yet."""
+    op.drop_table("oidc_sign_in")
+    op.drop_table("attempts")
+    for column in ("used_at", "expires_at", "scopes", "account_id"):
+        op.drop_column("operator_key", column)
+    for table in ("account_session", "tenant_grant", "account", "reseller", "tenant_key"):
+        op.drop_table(table)
