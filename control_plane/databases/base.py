@@ -1,10 +1,14 @@
 """What the worker asks of a database server. Every method may be repeated after a crash at any point."""
 
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, Protocol
 from uuid import UUID
 
+from control_plane.databases.contents import Contents
 from control_plane.deployers.base import DatabaseAddress, RoleVerifiers
 from control_plane.errors import DomainError, TemporaryError
 
@@ -29,6 +33,20 @@ class Dump:
     sha256: str
 
 
+Source = Callable[[], AsyncGenerator[bytes, None]]
+"""Opens a dump for reading from its beginning; closed where its reader has had enough."""
+
+
+@dataclass(frozen=True)
+class Dumping:
+    """A dump in PostgreSQL's custom format while it is made; `contents` is what the same snapshot holds."""
+
+    taken_at: datetime
+    contents: Contents
+    content: AsyncIterator[bytes]
+    """To be read to its end: only then is it known to be whole. Raises DatabaseServerUnavailable, DatabaseRefused."""
+
+
 class DatabaseServer(Protocol):
     def address(self, tenant_id: UUID) -> DatabaseAddress:
         """Where the tenant's database is, or will be."""
@@ -40,6 +58,25 @@ class DatabaseServer(Protocol):
 
     async def dump(self, tenant_id: UUID, file: Path) -> Dump | None:
         """Dump the whole database to `file` (0600), whole or not at all, readable by pg_restore; None when there is no database."""
+        ...
+
+    def dumping(self, tenant_id: UUID) -> AbstractAsyncContextManager[Dumping | None]:
+        """A dump of the whole database as a stream; None when there is no database."""
+        ...
+
+    async def load(self, tenant_id: UUID, database: str, source: Source, *, roles_of: UUID) -> Contents:
+        """Make a database of this name anew from a dump, beside the tenant's own and owned by its roles; what it holds then.
+
+        `source` opens the dump, from its beginning each time; `roles_of` is the tenant it was made of.
+        """
+        ...
+
+    async def swap(self, tenant_id: UUID, database: str) -> None:
+        """Put what was loaded beside it in the place of the tenant's own database, which is dropped. Done already → nothing."""
+        ...
+
+    async def drop_beside(self, database: str) -> None:
+        """Drop what was loaded under this name. Nothing there → nothing."""
         ...
 
     async def drop(self, tenant_id: UUID) -> None:

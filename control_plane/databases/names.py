@@ -13,3 +13,8 @@ def owner_role(tenant_id: UUID) -> str:
 
 def app_role(tenant_id: UUID) -> str:
     return f"tenant_{tenant_id.hex}_app"
+
+
+def beside(tenant_id: UUID, purpose: str) -> str:
+    """A database loaded for a purpose: `next` is to take the tenant's place, `check` and `rehearsal` are dropped again."""
+    return f"{database_name(tenant_id)}_{purpose}"

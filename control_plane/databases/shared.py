@@ -6,9 +6,8 @@ CREATE DATABASE cannot be part of a transaction, hence every statement is repeat
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -17,14 +16,19 @@ import asyncpg
 from sqlalchemy import make_url
 
 from control_plane.database import libpq_url
-from control_plane.databases.base import DatabaseRefused, DatabaseServerUnavailable, Dump
-from control_plane.databases.dumping import Server, dump_database
+from control_plane.databases.base import DatabaseRefused, DatabaseServerUnavailable, Dump, Dumping, Source
+from control_plane.databases.contents import Contents
+from control_plane.databases.copying import Copying
+from control_plane.databases.dumping import dump_database
 from control_plane.databases.names import app_role, database_name, owner_role
+from control_plane.databases.programs import Server
+from control_plane.databases.statements import create, drop_database, join, run
 from control_plane.deployers.base import DatabaseAddress, RoleVerifiers
 
 CONNECT_SECONDS: Final = 10.0
 COMMAND_SECONDS: Final = 60.0
-_EXISTS: Final = (asyncpg.DuplicateObjectError, asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError)
+COPY_SECONDS: Final = 1800.0
+"""One statement that reads a whole table."""
 _WILL_PASS: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
@@ -39,8 +43,6 @@ _WILL_PASS: Final = (
     OSError,
     TimeoutError,
 )
-
-log = logging.getLogger(__name__)
 
 
 class SharedServer:
@@ -64,13 +66,13 @@ class SharedServer:
         database, owner, app = database_name(tenant_id), owner_role(tenant_id), app_role(tenant_id)
         async with self._connected() as admin:
             for role, verifier in ((owner, verifiers.owner), (app, verifiers.app)):
-                await _create(admin, "CREATE ROLE %I NOLOGIN", role)
-                await _run(admin, "ALTER ROLE %I LOGIN PASSWORD %L", role, verifier)
-                await _join(admin, role)
+                await create(admin, "CREATE ROLE %I NOLOGIN", role)
+                await run(admin, "ALTER ROLE %I LOGIN PASSWORD %L", role, verifier)
+                await join(admin, role)
             if not await admin.fetchval("SELECT true FROM pg_database WHERE datname = $1", database):
-                await _create(admin, "CREATE DATABASE %I OWNER %I TEMPLATE template0 ENCODING 'UTF8'", database, owner)
-            await _run(admin, "REVOKE ALL ON DATABASE %I FROM PUBLIC", database)
-            await _run(admin, "GRANT CONNECT ON DATABASE %I TO %I", database, app)
+                await create(admin, "CREATE DATABASE %I OWNER %I TEMPLATE template0 ENCODING 'UTF8'", database, owner)
+            await run(admin, "REVOKE ALL ON DATABASE %I FROM PUBLIC", database)
+            await run(admin, "GRANT CONNECT ON DATABASE %I TO %I", database, app)
         return self.address(tenant_id)
 
     async def dump(self, tenant_id: UUID, file: Path) -> Dump | None:
@@ -78,23 +80,46 @@ class SharedServer:
         async with self._connected() as admin:
             if not await admin.fetchval("SELECT true FROM pg_database WHERE datname = $1", database):
                 return None
-        server = Server(self._url.host or "127.0.0.1", self._url.port or 5432, self._url.username or "", self._url.password or "")
-        return await dump_database(server, database, role=owner_role(tenant_id), file=file, bindir=self._bindir)
+        return await dump_database(self._server, database, role=owner_role(tenant_id), file=file, bindir=self._bindir)
+
+    def dumping(self, tenant_id: UUID) -> AbstractAsyncContextManager[Dumping | None]:
+        return self._copying.dumping(tenant_id)
+
+    async def load(self, tenant_id: UUID, database: str, source: Source, *, roles_of: UUID) -> Contents:
+        return await self._copying.load(tenant_id, database, source, roles_of=roles_of)
+
+    async def swap(self, tenant_id: UUID, database: str) -> None:
+        await self._copying.swap(tenant_id, database)
+
+    async def drop_beside(self, database: str) -> None:
+        async with self._connected() as admin:
+            await drop_database(admin, database)
 
     async def drop(self, tenant_id: UUID) -> None:
         async with self._connected() as admin:
-            await _drop_database(admin, database_name(tenant_id))
+            # With what was loaded beside it and never took its place.
+            own = database_name(tenant_id)
+            beside = await admin.fetch("SELECT datname FROM pg_database WHERE starts_with(datname, $1)", f"{own}_")
+            for database in (own, *(row[0] for row in beside)):
+                await drop_database(admin, database)
             for role in (app_role(tenant_id), owner_role(tenant_id)):
-                await _run(admin, "DROP ROLE IF EXISTS %I", role)
+                await run(admin, "DROP ROLE IF EXISTS %I", role)
+
+    @property
+    def _server(self) -> Server:
+        return Server(self._url.host or "127.0.0.1", self._url.port or 5432, self._url.username or "", self._url.password or "")
+
+    @property
+    def _copying(self) -> Copying:
+        return Copying(self._server, lambda database: self._connected(database, seconds=COPY_SECONDS), self._bindir)
 
     @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[Any]:
+    async def _connected(self, database: str = "", *, seconds: float = COMMAND_SECONDS) -> AsyncIterator[Any]:
         """An administrator's connection; what goes wrong on it becomes a DatabaseServerUnavailable or a DatabaseRefused."""
         connection = None
         try:
-            connection = await asyncpg.connect(
-                self._url.render_as_string(hide_password=False), timeout=CONNECT_SECONDS, command_timeout=COMMAND_SECONDS
-            )
+            url = self._url.set(database=database) if database else self._url
+            connection = await asyncpg.connect(url.render_as_string(hide_password=False), timeout=CONNECT_SECONDS, command_timeout=seconds)
             yield connection
         except _WILL_PASS as error:
             raise DatabaseServerUnavailable(f"The database server at {self._host}:{self._url.port} is not available: {error}") from error
@@ -113,38 +138,3 @@ async def _close(connection: Any) -> None:
         await connection.close(timeout=2)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
         connection.terminate()
-
-
-async def _run(connection: Any, template: str, *values: str) -> None:
-    """Execute a utility statement; such statements take no parameters, so the server's own format() quotes them."""
-    places = ", ".join(f"${number}::text" for number in range(2, len(values) + 2))
-    statement = await connection.fetchval(f"SELECT format($1::text, {places})", template, *values)
-    await connection.execute(statement)
-
-
-async def _create(connection: Any, template: str, *values: str) -> None:
-    try:
-        await _run(connection, template, *values)
-    except _EXISTS:
-        log.debug("%s exists already", values[0])
-
-
-async def _drop_database(connection: Any, database: str) -> None:
-    """Drop a database that nobody may use any more, and the sessions in it.
-
-    Not WITH (FORCE): that asks for the right to end each process there, which a plain administrator lacks for an autovacuum worker.
-    Without it PostgreSQL sends such workers away by itself. Whoever else is connected is waited for (ObjectInUseError).
-    """
-    if await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", database):
-        await _run(connection, "ALTER DATABASE %I ALLOW_CONNECTIONS false", database)
-    await connection.fetch(
-        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1 AND backend_type = 'client backend'", database
-    )
-    await _run(connection, "DROP DATABASE IF EXISTS %I", database)
-
-
-async def _join(connection: Any, role: str) -> None:
-    """Make the administrator a member that inherits and may SET ROLE; before PostgreSQL 16 every member could."""
-    me = await connection.fetchval("SELECT current_user::text")
-    options = " WITH INHERIT TRUE, SET TRUE" if connection.get_server_version().major >= 16 else ""
-    await _run(connection, "GRANT %I TO %I" + options, role, me)
