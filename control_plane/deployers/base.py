@@ -5,6 +5,7 @@ control plane relies on: truth is in PostgreSQL. Failures that may pass are `Dep
 refuses for good is `RuntimeRefused`. Either message is shown to a person.
 """
 
+from collections.abc import AsyncGenerator, AsyncIterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -159,6 +160,17 @@ class Deployer(Protocol):
 
     async def control_channels(self) -> dict[UUID, str]:
         """host:port of the control channel of every runtime that serves now. Wakes nobody. Raises DeployerUnavailable."""
+        ...
+
+    def files(self, tenant_id: UUID) -> AsyncGenerator[bytes, None]:
+        """What the tenant keeps here outside its database, as a tar: the runtime's storage, and the key that seals what it reads again.
+
+        Wakes nobody. Raises DeployerUnavailable where it changed while it was read.
+        """
+        ...
+
+    async def replace_files(self, tenant_id: UUID, content: AsyncIterable[bytes]) -> None:
+        """Put such a tar in the place of what is there, whole or not at all. Nothing of the tenant may run meanwhile."""
         ...
 
     async def stop(self, tenant_id: UUID) -> None:

@@ -4,6 +4,7 @@ It behaves as a runtime would: it proves the revision applied last, unless it is
 """
 
 import json
+from collections.abc import AsyncGenerator, AsyncIterable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -101,6 +102,14 @@ class FakeDeployer:
     async def control_channels(self) -> dict[UUID, str]:
         running = (file.stem for file in self.folder.glob("*.json"))
         return {UUID(tenant): "127.0.0.1:9" for tenant in running if not self.told(UUID(tenant)).get("behaviour", {}).get("idle")}
+
+    async def files(self, tenant_id: UUID) -> AsyncGenerator[bytes, None]:
+        yield self.told(tenant_id).get("files", f"files of {tenant_id}").encode()
+
+    async def replace_files(self, tenant_id: UUID, content: AsyncIterable[bytes]) -> None:
+        replaced = b"".join([piece async for piece in content]).decode()
+        self._note(tenant_id, f"files {replaced}")
+        self._write(tenant_id, files=replaced)
 
     async def stop(self, tenant_id: UUID) -> None:
         self._note(tenant_id, "stop")

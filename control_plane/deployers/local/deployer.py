@@ -6,6 +6,7 @@
 import hashlib
 import json as jsonlib
 import shutil
+from collections.abc import AsyncGenerator, AsyncIterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from control_plane.deployers.base import (
     RuntimeRefused,
 )
 from control_plane.deployers.local.environment import REVISION
+from control_plane.deployers.local.files import packed, unpack
 from control_plane.deployers.local.placement import write_private
 from control_plane.deployers.local.secrets import ensure_secrets, write_addresses
 from control_plane.deployers.local.settings import announcement
@@ -116,6 +118,12 @@ class LocalDeployer:
         if answer.status_code != 200:
             raise DeployerUnavailable(f"The supervisor answered {answer.status_code}: {answer.text[:300]}")
         return {UUID(shown["id"]): shown["control"].removeprefix("http://") for shown in answer.json() if shown["control"]}
+
+    def files(self, tenant_id: UUID) -> AsyncGenerator[bytes, None]:
+        return packed(self.folder(tenant_id))
+
+    async def replace_files(self, tenant_id: UUID, content: AsyncIterable[bytes]) -> None:
+        await unpack(self.folder(tenant_id), content)
 
     async def stop(self, tenant_id: UUID) -> None:
         await self._supervisor("POST", tenant_id, "/stop", json={})
