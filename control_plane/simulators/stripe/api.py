@@ -236,7 +236,9 @@ def _dispatch(account: Account, method: str, path: str, given: Parameters) -> Ob
         case "POST", [id_, "tax_ids"]:
             return account.resources.create_tax_id(book.get(kind, id_), given)
         case "POST", [id_, action]:
-            return _verb(account, action, kind, path)(book.get(kind, id_), given)
+            # The provider's named test cards may be spoken of like cards that exist.
+            subject = payments.method(book, id_) if kind == "payment_method" else book.get(kind, id_)
+            return _verb(account, action, kind, path)(subject, given)
         case "DELETE", [id_]:
             return _verb(account, "delete", kind, path)(book.get(kind, id_), given)
         case _:

@@ -53,6 +53,7 @@ class Delivery:
         self._waiting: list[_Attempt] = []
         self._numbers = itertools.count()
         self._wake = asyncio.Event()
+        self._client = httpx2.AsyncClient(timeout=_TIMEOUT)
         book.on_event = self.enqueue
 
     @property
@@ -112,10 +113,9 @@ class Delivery:
         body = json.dumps(public(attempt.event), separators=(",", ":"))
         header = stripe.WebhookSignature.generate_signature_header(body, attempt.endpoint["_secret"])
         try:
-            async with httpx2.AsyncClient(timeout=_TIMEOUT) as client:
-                answer = await client.post(
-                    attempt.endpoint["url"], content=body, headers={"stripe-signature": header, "content-type": "application/json"}
-                )
+            answer = await self._client.post(
+                attempt.endpoint["url"], content=body, headers={"stripe-signature": header, "content-type": "application/json"}
+            )
             taken = answer.is_success
             why = str(answer.status_code)
         except httpx2.HTTPError as error:
