@@ -14,6 +14,7 @@ from control_plane import errors
 from control_plane.access.router import router as keys
 from control_plane.access.routing import ThisPlatform, current_actor
 from control_plane.access.service import ensure_first_key
+from control_plane.audit.router import router as audit
 from control_plane.compliance.router import router as compliance
 from control_plane.mail.router import router as mails
 from control_plane.notices import Notices
@@ -95,7 +96,7 @@ def create_app(platform: Platform) -> FastAPI:
     app.include_router(health)
     app.include_router(metrics)
     v1 = APIRouter(prefix="/v1", dependencies=[Depends(current_actor)])
-    for router in (tenants, operations, modules, keys, compliance, mails):
+    for router in (tenants, operations, modules, keys, compliance, mails, audit):
         v1.include_router(router)
     app.include_router(v1)
     signup.install(app)

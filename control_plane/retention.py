@@ -20,6 +20,7 @@ KEPT: Final[tuple[Kept, ...]] = (
     Kept("operation_step", "control_plane.operations", _WITH_THE_TENANT, "the steps of an operation"),
     Kept("tenant_lease", "control_plane.operations", "one row per tenant", "who works on a tenant now"),
     Kept("audit_entry", "control_plane.audit", _ALWAYS, "append-only: who did what"),
+    Kept("audit_head", "control_plane.audit", "one row", "where the audit's chain ends"),
     Kept("operator_key", "control_plane.access", _ALWAYS, "digests; revoked ones stay, since the audit names them"),
     Kept("account", "control_plane.access", _ALWAYS, "who may sign in here; disabled ones stay, since the audit names them"),
     Kept("reseller", "control_plane.access", _ALWAYS, "companies that bring clinics"),

@@ -77,6 +77,17 @@ class Api:
             raise CommandFailed(str(found.get("detail") or f"{answer.status_code} {answer.text[:300]}"), found)
         return found
 
+    def lines(self, path: str) -> Iterator[str]:
+        """The lines of an answer that may be long, as they come. Raises CommandFailed."""
+        try:
+            with self._client.stream("GET", path) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise CommandFailed(str(_json(answer).get("detail") or answer.status_code), _json(answer))
+                yield from answer.iter_lines()
+        except httpx2.TransportError as error:
+            raise CommandFailed(f"The connection to {self._target.url} was lost ({type(error).__name__}). Try again.") from error
+
     def watch(self, operation_id: str) -> Iterator[Json]:
         """The operation, each time it has changed, until it is over. Raises CommandFailed."""
         try:

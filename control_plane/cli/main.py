@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from control_plane.cli import printing
+from control_plane.cli.audit import audit
 from control_plane.cli.client import Api, CommandFailed, Target
 from control_plane.cli.following import follow
 from control_plane.cli.state import State, state_of
@@ -21,6 +22,7 @@ keys = typer.Typer(help="Operator keys.", no_args_is_help=True)
 app.add_typer(tenants, name="tenants")
 app.add_typer(operations, name="operations")
 app.add_typer(keys, name="keys")
+app.add_typer(audit, name="audit")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print what the API answers.")]
 AlwaysJson = Annotated[bool, typer.Option("--json", help="Print what the API answers, as this command does anyway.")]

@@ -8,13 +8,92 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from control_plane.audit.chain import content_of, link_of
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
 depends_on = None
 
 
+# Links are made at commit, when a transaction needs no further lock: two that record deeds never wait for each other crosswise.
+CHAIN_AUDIT_ENTRY = """
+CREATE FUNCTION chain_audit_entry() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    head audit_head;
+    linked text;
+BEGIN
+    SELECT * INTO STRICT head FROM audit_head FOR UPDATE;
+    linked := encode(sha256(convert_to(head.link || ' ' || (head.position + 1) || ' ' || NEW.content, 'UTF8')), 'hex');
+    UPDATE audit_entry SET position = head.position + 1, previous = head.link, link = linked WHERE number = NEW.number;
+    UPDATE audit_head SET position = head.position + 1, link = linked;
+    RETURN NULL;
+END $$
+"""
+GUARD_AUDIT_ENTRY = """
+CREATE FUNCTION guard_audit_entry() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND OLD.link IS NULL AND NEW.link IS NOT NULL
+        AND (OLD.number, OLD.at, OLD.actor, OLD.action, OLD.details, OLD.content) =
+            (NEW.number, NEW.at, NEW.actor, NEW.action, NEW.details, NEW.content)
+        AND OLD.tenant_id IS NOT DISTINCT FROM NEW.tenant_id
+    THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'rows of % are never changed or deleted', TG_TABLE_NAME USING ERRCODE = 'check_violation';
+END $$
+"""
+START = "0" * 64
+LINK = sa.text("UPDATE audit_entry SET content = :content, position = :position, previous = :previous, link = :link WHERE number = :number")
+
+
+def chain_audit() -> None:
+    op.add_column("audit_entry", sa.Column("content", sa.String(length=64), nullable=True))
+    op.add_column("audit_entry", sa.Column("position", sa.BigInteger(), nullable=True))
+    op.add_column("audit_entry", sa.Column("previous", sa.String(length=64), nullable=True))
+    op.add_column("audit_entry", sa.Column("link", sa.String(length=64), nullable=True))
+    op.create_table(
+        "audit_head",
+        sa.Column("one", sa.Boolean(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("link", sa.String(length=64), nullable=False),
+        sa.CheckConstraint("one", name="ck_audit_head_one"),
+        sa.PrimaryKeyConstraint("one", name="pk_audit_head"),
+    )
+    op.execute("DROP TRIGGER append_only ON audit_entry")
+    position, link = _link_what_is_there()
+    op.execute(sa.text("INSERT INTO audit_head VALUES (true, :position, :link)").bindparams(position=position, link=link))
+    op.alter_column("audit_entry", "content", nullable=False)
+    op.create_unique_constraint("uq_audit_entry_position", "audit_entry", ["position"])
+    for statement in (
+        CHAIN_AUDIT_ENTRY,
+        GUARD_AUDIT_ENTRY,
+        "CREATE CONSTRAINT TRIGGER chain AFTER INSERT ON audit_entry DEFERRABLE INITIALLY DEFERRED "
+        "FOR EACH ROW EXECUTE FUNCTION chain_audit_entry()",
+        "CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON audit_entry FOR EACH ROW EXECUTE FUNCTION guard_audit_entry()",
+        "CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON audit_entry EXECUTE FUNCTION refuse_change()",
+        "CREATE TRIGGER stays BEFORE DELETE ON audit_head FOR EACH ROW EXECUTE FUNCTION refuse_change()",
+        "CREATE TRIGGER stays_whole BEFORE TRUNCATE ON audit_head EXECUTE FUNCTION refuse_change()",
+    ):
+        op.execute(statement)
+
+
+def _link_what_is_there() -> tuple[int, str]:
+    """Chain the entries made before there was a chain, in the order they were made."""
+    connection = op.get_bind()
+    position, link = 0, START
+    rows = connection.execute(sa.text("SELECT number, at, actor, action, tenant_id, details FROM audit_entry ORDER BY number")).all()
+    for number, at, actor, action, tenant_id, details in rows:
+        content = content_of(at, actor, action, str(tenant_id) if tenant_id else None, details)
+        before, position = link, position + 1
+        link = link_of(before, position, content)
+        values = {"number": number, "content": content, "position": position, "previous": before, "link": link}
+        connection.execute(LINK, values)
+    return position, link
+
+
 def upgrade() -> None:
+    chain_audit()
     op.create_table(
         "tenant_key",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -122,3 +201,12 @@ def downgrade() -> None:
         op.drop_column("operator_key", column)
     for table in ("account_session", "tenant_grant", "account", "reseller", "tenant_key"):
         op.drop_table(table)
+    op.execute("DROP TRIGGER chain ON audit_entry")
+    op.execute("DROP TRIGGER append_only ON audit_entry")
+    op.execute("DROP TRIGGER append_only_whole ON audit_entry")
+    op.drop_table("audit_head")
+    for column in ("link", "previous", "position", "content"):
+        op.drop_column("audit_entry", column)
+    op.execute("DROP FUNCTION chain_audit_entry()")
+    op.execute("DROP FUNCTION guard_audit_entry()")
+    op.execute("CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON audit_entry FOR EACH ROW EXECUTE FUNCTION refuse_change()")

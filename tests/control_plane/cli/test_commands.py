@@ -130,3 +130,15 @@ async def test_every_command_takes_json(cloud, command):
 
     assert (status, complained) == (0, "")
     assert json.loads(shown) is not None
+
+
+async def test_the_audit_is_exported_and_verified_on_the_command_line(cloud, tmp_path):
+    await cloud(*CREATE)
+    file = tmp_path / "audit.jsonl"
+    head = (await cloud("audit", "head"))[1].strip()
+    assert (await cloud("audit", "export", str(file)))[0] == 0
+    assert "1 entries" in (await cloud("audit", "verify", "--head", head))[1]
+
+    file.write_text(file.read_text().replace('"slug":"sol"', '"slug":"luna"'))
+    status, _, complaint = await cloud("audit", "verify", str(file))
+    assert (status, "entry 1 is not what was written" in complaint) == (1, True)
