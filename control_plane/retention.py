@@ -19,6 +19,7 @@ KEPT: Final[tuple[Kept, ...]] = (
     Kept("operation", "control_plane.operations", _WITH_THE_TENANT, "what was done to a tenant, when and by whom"),
     Kept("operation_step", "control_plane.operations", _WITH_THE_TENANT, "the steps of an operation"),
     Kept("tenant_lease", "control_plane.operations", "one row per tenant", "who works on a tenant now"),
+    Kept("periodic_pass", "control_plane.passes", "one row per pass", "when each periodic pass is due and how it went last"),
     Kept("audit_entry", "control_plane.audit", _ALWAYS, "append-only: who did what"),
     Kept("audit_head", "control_plane.audit", "one row", "where the audit's chain ends"),
     Kept("operator_key", "control_plane.access", _ALWAYS, "digests; revoked ones stay, since the audit names them"),

@@ -6,9 +6,7 @@ from pathlib import Path
 
 from app.core.plugins.loader import discover_modules
 from app.core.plugins.states import TRANSITIONS
-from control_plane.mail.states import MACHINE as MAIL
-from control_plane.operations.states import MACHINE as OPERATION
-from control_plane.tenants.states import MACHINE as TENANT
+from control_plane.machines import MACHINES
 
 if str(Path(__file__).parent) not in sys.path:
     sys.path.insert(0, str(Path(__file__).parent))
@@ -24,13 +22,12 @@ def states() -> str:
     module = ["stateDiagram-v2", "    [*] --> uninstalled"]
     module += [f"    {row.source.value} --> {row.target.value}: {row.on.value}" for row in TRANSITIONS]
     parts = ["# States\n", GENERATED]
-    for title, source, diagram in (
-        ("Tenant", "control_plane/tenants/states.py", TENANT.diagram()),
-        ("Operation", "control_plane/operations/states.py", OPERATION.diagram()),
-        ("Outgoing mail", "control_plane/mail/states.py", MAIL.diagram()),
-        ("Module in a runtime", "runtime/app/core/plugins/states.py", "\n".join(module)),
-    ):
-        parts += [f"\n## {title}\n\nFrom `{source}`.\n\n```mermaid\n{diagram}\n```\n"]
+    for table, machine in MACHINES.items():
+        source = f"{type(machine.initial).__module__.replace('.', '/')}.py"
+        title = machine.name.removeprefix("The ").capitalize()
+        parts += [f"\n## {title}\n\nFrom `{source}`; table `{table}`.\n\n```mermaid\n{machine.diagram()}\n```\n\n{machine.table()}\n"]
+    diagram = "\n".join(module)
+    parts += [f"\n## Module in a runtime\n\nFrom `runtime/app/core/plugins/states.py`.\n\n```mermaid\n{diagram}\n```\n"]
     return "".join(parts)
 
 

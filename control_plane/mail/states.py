@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Final
 
-from control_plane.transitions import StateMachine, Transition
+from control_plane.transitions import About, Standing, StateMachine, Transition
 
 
 class MailState(StrEnum):
@@ -29,5 +29,12 @@ MACHINE: Final = StateMachine(
         Transition(S.WAITING, E.GAVE_UP, S.FAILED),
         Transition(S.FAILED, E.ASKED_AGAIN, S.WAITING),
     ),
+    about={
+        S.WAITING: About(
+            Standing.UNDER_WAY, "To be sent.", "`give_up_at`; past it it has failed with its reason", "wait; mend what `reason` names"
+        ),
+        S.SENT: About(Standing.FINAL, "The mail server took it."),
+        S.FAILED: About(Standing.STUCK, "Given up; `reason` says why.", "", "ask again once what `reason` names is mended"),
+    },
 )
 del S, E

@@ -43,18 +43,11 @@ def _upgrade(connection: Connection) -> None:
 
 def _record_transitions(connection: Connection) -> None:
     """Give the database the state tables of this version: its trigger refuses what they do not allow."""
-    from control_plane.compliance import states as compliance
-    from control_plane.mail import states as mail
-    from control_plane.operations import states as operations
-    from control_plane.tenants import states as tenants
+    from control_plane.machines import MACHINES
 
-    machines = (
-        ("tenant", tenants.MACHINE),
-        ("operation", operations.MACHINE),
-        ("outgoing_mail", mail.MACHINE),
-        ("pack_edition", compliance.MACHINE),
-    )
-    rows = [{"machine": machine, "source": source, "target": target} for machine, table in machines for source, target in table.pairs()]
+    rows = [
+        {"machine": machine, "source": source, "target": target} for machine, table in MACHINES.items() for source, target in table.pairs()
+    ]
     known = {tuple(row) for row in connection.execute(text("SELECT machine, source, target FROM state_transition"))}
     if known != {tuple(row.values()) for row in rows}:
         connection.execute(text("DELETE FROM state_transition"))

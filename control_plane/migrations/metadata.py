@@ -10,13 +10,14 @@ from control_plane.databases import models as databases
 from control_plane.idempotency import models as idempotency
 from control_plane.mail import models as mail
 from control_plane.operations import models as operations
+from control_plane.passes import models as passes
 from control_plane.releases import models as releases
 from control_plane.revisions import models as revisions
 from control_plane.signup import models as signup
 from control_plane.tenants import models as tenants
 from control_plane.vault import models as vault
 
-MODELS = (access, audit, compliance, databases, idempotency, mail, operations, releases, revisions, signup, tenants, vault)
+MODELS = (access, audit, compliance, databases, idempotency, mail, operations, passes, releases, revisions, signup, tenants, vault)
 metadata = Base.metadata
 Table(
     "state_transition",

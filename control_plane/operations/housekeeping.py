@@ -9,14 +9,15 @@ from control_plane.access.actors import WORKER
 from control_plane.audit import service as audit
 from control_plane.idempotency import service as idempotency
 from control_plane.mail import outbox
-from control_plane.platform import Platform
+from control_plane.operations.steps.base import Tools
 from control_plane.tenants.models import Tenant
 from control_plane.tenants.states import TenantState
 
 log = logging.getLogger(__name__)
 
 
-async def keep_house(platform: Platform) -> None:
+async def keep_house(tools: Tools) -> None:
+    platform = tools.platform
     now, today = platform.clock.now(), platform.clock.today()
     async with platform.database.transaction() as session:
         await idempotency.forget_old(session, at=now)

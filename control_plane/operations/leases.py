@@ -65,7 +65,7 @@ async def claim_operation(session: AsyncSession, owner: str, *, seconds: float, 
         # Another worker finished it between our snapshot and our lock.
         return None
     held = await _take(session, tenant_id, owner, seconds)
-    operation.move(OperationEvent.CLAIMED, at=now, reason=operation.reason, code=operation.error_code)
+    operation.move(OperationEvent.CLAIMED, at=now, because=operation.because)
     return held, operation_id
 
 

@@ -1,5 +1,6 @@
 """Operations, their steps, and the lease under which one worker at a time works on a tenant."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -8,8 +9,18 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index,
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from control_plane.database import Base, text_enum
-from control_plane.operations.kinds import OperationKind, StepName
-from control_plane.operations.states import MACHINE, OperationEvent, OperationState, StepState
+from control_plane.operations.kinds import KINDS, OperationKind, StepName
+from control_plane.operations.states import MACHINE, Ask, Direction, OperationEvent, OperationState, StepState
+from dentalpin_kit.problems import ErrorClass
+
+
+@dataclass(frozen=True, slots=True)
+class Because:
+    """Why something is not done: for a person, for a program, and who can mend it."""
+
+    reason: str
+    code: str
+    error_class: ErrorClass
 
 
 class Operation(Base):
@@ -19,6 +30,9 @@ class Operation(Base):
         Index("ix_operation_tenant_id_number", "tenant_id", "number"),
         CheckConstraint("state <> 'failed' OR reason IS NOT NULL", name="failed_has_reason"),
         CheckConstraint("state <> 'waiting' OR reason IS NOT NULL", name="waiting_has_reason"),
+        CheckConstraint("state NOT IN ('failed', 'waiting') OR error_class IS NOT NULL", name="stuck_has_class"),
+        CheckConstraint("direction = 'forward' OR failure IS NOT NULL", name="back_has_failure"),
+        Index("ix_operation_failed", "next_attempt_at", postgresql_where=text("state = 'failed'")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
@@ -29,9 +43,20 @@ class Operation(Base):
     state: Mapped[OperationState] = mapped_column(text_enum(OperationState), default=MACHINE.initial)
     generation: Mapped[int | None] = mapped_column(Integer)
     """Of the revision this is to bring about, where it is about one."""
+    params: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """What the request said beyond its kind: a release, a backup."""
+    direction: Mapped[Direction] = mapped_column(text_enum(Direction), default=Direction.FORWARD)
+    failure: Mapped[dict[str, Any] | None]
+    """Why it goes or went back: `reason`, `code`, `class` and the `step` it stood at."""
+    asked: Mapped[Ask | None] = mapped_column(text_enum(Ask))
+    """What a person asked of it while a worker was at a step; done at that step's end."""
+    asked_reason: Mapped[str | None]
+    asked_by: Mapped[str | None] = mapped_column(String(120))
     reason: Mapped[str | None]
     """Why it waits, failed or was given up, for a person to act on."""
     error_code: Mapped[str | None] = mapped_column(String(80))
+    error_class: Mapped[ErrorClass | None] = mapped_column(text_enum(ErrorClass))
+    """Who can mend what it waits for or failed of."""
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     next_attempt_at: Mapped[datetime]
     deadline: Mapped[datetime]
@@ -45,21 +70,40 @@ class Operation(Base):
 
     steps: Mapped[list["OperationStep"]] = relationship(order_by="OperationStep.position", lazy="selectin", cascade="all, delete-orphan")
 
-    def move(self, on: OperationEvent, *, at: datetime, reason: str | None = None, code: str | None = None) -> None:
+    def move(self, on: OperationEvent, *, at: datetime, because: Because | None = None) -> None:
+        """Take the transition; `because` says why it waits or failed, and is forgotten by the next one without."""
         target = MACHINE.target(self.state, on)
         self.state = target
-        self.reason, self.error_code = reason, code
+        self.because = because
         if target is OperationState.RUNNING and self.started_at is None:
             self.started_at = at
         self.finished_at = at if target in {*MACHINE.final, OperationState.FAILED} else None
 
+    @property
+    def because(self) -> Because | None:
+        """Why it waits or failed, or what its last attempt failed of."""
+        if self.reason is None:
+            return None
+        return Because(self.reason, self.error_code or "unexpected", self.error_class or ErrorClass.US)
+
+    @because.setter
+    def because(self, because: Because | None) -> None:
+        self.reason = because.reason if because else None
+        self.error_code = because.code if because else None
+        self.error_class = because.error_class if because else None
+
     def step(self, name: StepName) -> "OperationStep":
         return next(step for step in self.steps if step.name == name)
 
+    def begun(self, name: StepName) -> bool:
+        """Whether a step may have left something behind."""
+        return any(step.name == name and step.attempts > 0 for step in self.steps)
+
     @property
     def next_step(self) -> "OperationStep | None":
-        """The first step that is not done; None when all are."""
-        return next((step for step in self.steps if step.state not in (StepState.DONE, StepState.SKIPPED)), None)
+        """The first step that is not done, of those that lead where it goes; None when all are."""
+        names = KINDS[self.kind].back if self.direction is Direction.BACK else KINDS[self.kind].steps
+        return next((step for step in self.steps if step.name in names and step.state not in (StepState.DONE, StepState.SKIPPED)), None)
 
 
 class OperationStep(Base):

@@ -10,22 +10,20 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from control_plane.access.actors import WORKER
-from control_plane.audit import service as audit
 from control_plane.errors import DomainError, TemporaryError
-from control_plane.operations import service
+from control_plane.operations import ending
 from control_plane.operations.backoff import delay_after
-from control_plane.operations.kinds import KINDS, OperationKind, StepName
+from control_plane.operations.kinds import StepName
 from control_plane.operations.leases import Held, hold
-from control_plane.operations.models import Operation
+from control_plane.operations.models import Because, Operation
 from control_plane.operations.observing import keep
 from control_plane.operations.states import OperationEvent, OperationState, StepState
-from control_plane.operations.steps import NotYet, Outcome, RuntimeNotAsAsked, Work
+from control_plane.operations.steps import STEPS, NotYet, Outcome, RuntimeNotAsAsked, Work
 from control_plane.releases.placing import placement_of
 from control_plane.revisions.models import Revision
 from control_plane.tenants.models import Tenant
-from control_plane.tenants.states import MACHINE, TenantEvent
 from dentalpin_kit.logs import scrub
+from dentalpin_kit.problems import ErrorClass
 
 SOON: Final = timedelta(seconds=0.2)
 RUNTIME_RETRIES_EVERY: Final = timedelta(seconds=2)
@@ -34,31 +32,33 @@ UNEXPECTED_ATTEMPTS: Final = 8
 
 
 async def begin(session: AsyncSession, held: Held, operation_id: UUID, *, at: datetime) -> tuple[StepName, Work] | None:
-    """Mark the next step as running and read its facts; None when the operation is over."""
+    """Mark the next step as running and read its facts; None when the operation is over or goes another way."""
     tenant, operation = await _locked(session, held, operation_id)
+    if operation.state is not OperationState.RUNNING:
+        return None
     step = operation.next_step
-    if operation.state is not OperationState.RUNNING or step is None or await _ended(session, tenant, operation, at=at):
+    if step is None:
+        # Its last step was left out.
+        await ending.succeed(session, tenant, operation, at=at)
+        return None
+    if await ending.at_boundary(session, tenant, operation, at=at):
         return None
     step.state, step.attempts, step.finished_at = StepState.RUNNING, step.attempts + 1, None
     step.started_at = step.started_at or at
-    if step.name is StepName.DEPLOY:
-        # What is deployed is what is desired now, not what was when the operation began.
-        operation.generation = tenant.generation
-    serial = tenant.invitation_serial
-    if step.name is StepName.INVITE:
-        serial = operation.result.get("serial") or tenant.invitation_serial + 1
-        tenant.invitation_serial = max(tenant.invitation_serial, serial)
-        operation.result = {**operation.result, "serial": serial}
+    if (prepare := STEPS[step.name].prepare) is not None:
+        await prepare(session, tenant, operation)
     generation = operation.generation or tenant.generation
     revision = (await session.scalars(select(Revision).where(Revision.tenant_id == tenant.id, Revision.generation == generation))).one()
     return step.name, Work(
         operation_id=operation.id,
         kind=operation.kind,
+        step=step.name,
         placement=await placement_of(session, tenant, revision),
         owner_email=tenant.owner_email,
         revision=revision,
-        serial=serial,
+        serial=operation.result.get("serial") or tenant.invitation_serial,
         result=operation.result,
+        params=operation.params,
         database_server=tenant.database_server,
     )
 
@@ -68,27 +68,29 @@ async def finish(session: AsyncSession, held: Held, operation_id: UUID, name: St
     tenant, operation = await _locked(session, held, operation_id)
     step = operation.step(name)
     step.state, step.reason, step.finished_at = StepState.DONE, None, at
-    operation.attempts, operation.reason, operation.error_code = 0, None, None
+    operation.attempts, operation.because = 0, None
     operation.result = {**operation.result, **outcome.result}
     tenant.url = outcome.url or tenant.url
     if outcome.observation is not None:
         await keep(session, tenant.id, outcome.observation, at=at)
     if outcome.final_dump is not None:
         tenant.final_dump, tenant.final_dump_until = outcome.final_dump, outcome.final_dump_until
+    if outcome.write is not None:
+        await outcome.write(session, tenant, operation)
     if operation.next_step is None:
-        await _succeed(session, tenant, operation, at=at)
+        await ending.succeed(session, tenant, operation, at=at)
 
 
 async def fail(session: AsyncSession, held: Held, operation_id: UUID, name: StepName, error: BaseException, *, at: datetime) -> None:
     """Record a failed attempt: to be tried again when it may pass, else the end of the operation with this reason."""
     tenant, operation = await _locked(session, held, operation_id)
-    reason, code = reason_of(error), error.code if isinstance(error, DomainError) else "unexpected"
+    because = because_of(error)
     step = operation.step(name)
-    step.state, step.reason = StepState.PENDING, reason
-    operation.reason, operation.error_code = reason, code
+    step.state, step.reason = StepState.PENDING, because.reason
+    operation.because = because
     if isinstance(error, RuntimeNotAsAsked):
         await keep(session, tenant.id, error.observation, at=at)
-    if await _ended(session, tenant, operation, at=at):
+    if await ending.at_boundary(session, tenant, operation, at=at):
         return
     if isinstance(error, NotYet):
         # Watching on is the same attempt.
@@ -99,19 +101,20 @@ async def fail(session: AsyncSession, held: Held, operation_id: UUID, name: Step
         not isinstance(error, DomainError) and operation.attempts < UNEXPECTED_ATTEMPTS
     )
     if not passing:
-        _give_up(session, tenant, operation, reason, code, at=at)
+        await ending.give_up(session, tenant, operation, because, at=at)
         return
-    operation.move(OperationEvent.PUT_OFF, at=at, reason=reason, code=code)
+    operation.move(OperationEvent.PUT_OFF, at=at, because=because)
     operation.next_attempt_at = at + _pause(error, operation.attempts)
 
 
-def reason_of(error: BaseException) -> str:
-    """A sentence for a person, without passwords."""
+def because_of(error: BaseException) -> Because:
+    """Why a step failed: a sentence for a person, without passwords, a code, and who can mend it."""
     if isinstance(error, DomainError):
-        return scrub(error.message)
+        return Because(scrub(error.message), error.code, error.error_class)
     if isinstance(error, TimeoutError):
-        return "The step took longer than it may; it is tried again."
-    return scrub(f"Unexpected {type(error).__name__}: {error}. The worker's log has the details.")
+        return Because("The step took longer than it may; it is tried again.", "step_timeout", ErrorClass.TEMPORARY)
+    reason = scrub(f"Unexpected {type(error).__name__}: {error}. The worker's log has the details.")
+    return Because(reason, "unexpected", ErrorClass.US)
 
 
 def _pause(error: BaseException, attempts: int) -> timedelta:
@@ -127,47 +130,3 @@ async def _locked(session: AsyncSession, held: Held, operation_id: UUID) -> tupl
     tenant = await session.get_one(Tenant, held.tenant_id, with_for_update=True, populate_existing=True)
     operation = await session.get_one(Operation, operation_id, with_for_update=True, populate_existing=True)
     return tenant, operation
-
-
-async def _ended(session: AsyncSession, tenant: Tenant, operation: Operation, *, at: datetime) -> bool:
-    """Close an operation whose place was taken or whose time is over."""
-    if operation.replaced_by is not None:
-        service.end_replaced(operation, await session.get_one(Operation, operation.replaced_by), at=at)
-        return True
-    if at < operation.deadline:
-        return False
-    step = operation.next_step
-    minutes = int(KINDS[operation.kind].deadline.total_seconds() // 60)
-    last = operation.reason or "nothing was reported"
-    where = step.name if step else "its end"
-    reason = f"Not done within {minutes} minutes; it stood at {where}: {last} Retry the operation once that is mended."
-    _give_up(session, tenant, operation, reason, operation.error_code or "deadline_passed", at=at)
-    return True
-
-
-def _give_up(session: AsyncSession, tenant: Tenant, operation: Operation, reason: str, code: str, *, at: datetime) -> None:
-    step = operation.next_step
-    if step is not None:
-        step.state, step.reason, step.finished_at = StepState.FAILED, step.reason or reason, at
-    operation.move(OperationEvent.GAVE_UP, at=at, reason=reason, code=code)
-    audit.record(
-        session, WORKER, "operation.failed", at=at, tenant_id=tenant.id, operation=str(operation.id), kind=operation.kind, reason=reason
-    )
-    if operation.kind is OperationKind.INVITE:
-        return
-    # A clinic that proved its revision serves, even where its invitation could not be sent.
-    attested = any(one.name is StepName.ATTEST and one.state is StepState.DONE for one in operation.steps)
-    event = TenantEvent.ATTESTED if attested else TenantEvent.OPERATION_FAILED
-    if MACHINE.allows(tenant.state, event):
-        tenant.move(event, at=at, reason=reason)
-
-
-async def _succeed(session: AsyncSession, tenant: Tenant, operation: Operation, *, at: datetime) -> None:
-    operation.move(OperationEvent.DONE, at=at)
-    audit.record(session, WORKER, "operation.succeeded", at=at, tenant_id=tenant.id, operation=str(operation.id), kind=operation.kind)
-    if operation.kind is OperationKind.DELETE:
-        tenant.move(TenantEvent.REMOVED, at=at)
-        tenant.deleted_at, tenant.url = at, None
-    elif operation.kind is not OperationKind.INVITE and operation.replaced_by is None:
-        # Replaced in its last step: it did what it was asked, but the tenant is under way to what was asked since.
-        tenant.move(TenantEvent.ATTESTED, at=at)

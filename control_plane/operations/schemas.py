@@ -4,11 +4,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from control_plane.operations.kinds import OperationKind, StepName
 from control_plane.operations.models import Operation
-from control_plane.operations.states import MACHINE, OperationState, StepState
+from control_plane.operations.states import MACHINE, Ask, Direction, OperationState, StepState
+from dentalpin_kit.problems import ErrorClass
+
+
+def _goes_on_by_itself(operation: Operation) -> bool:
+    failed_for_now = operation.state is OperationState.FAILED and operation.error_class is ErrorClass.TEMPORARY
+    return operation.state is OperationState.WAITING or failed_for_now
 
 
 class StepOut(BaseModel):
@@ -18,6 +24,13 @@ class StepOut(BaseModel):
     reason: str | None
     started_at: datetime | None
     finished_at: datetime | None
+
+
+class FailureOut(BaseModel):
+    reason: str
+    code: str
+    error_class: ErrorClass = Field(validation_alias="class")
+    step: StepName | None
 
 
 class OperationOut(BaseModel):
@@ -30,6 +43,14 @@ class OperationOut(BaseModel):
     revision: int | None
     reason: str | None
     error_code: str | None
+    error_class: ErrorClass | None
+    """Who can mend what it waits for or failed of: `user` (whoever asked), `us` (the platform's operators), `temporary` (tried again)."""
+    params: dict[str, Any]
+    direction: Direction
+    failure: FailureOut | None
+    """Why it goes or went back."""
+    asked: Ask | None
+    """What is done at the end of the step a worker is at."""
     attempts: int
     next_attempt_at: datetime | None
     deadline: datetime
@@ -53,8 +74,13 @@ class OperationOut(BaseModel):
             revision=operation.generation,
             reason=operation.reason,
             error_code=operation.error_code,
+            error_class=operation.error_class,
+            params=operation.params,
+            direction=operation.direction,
+            failure=FailureOut.model_validate(operation.failure) if operation.failure else None,
+            asked=operation.asked,
             attempts=operation.attempts,
-            next_attempt_at=operation.next_attempt_at if operation.state is OperationState.WAITING else None,
+            next_attempt_at=operation.next_attempt_at if _goes_on_by_itself(operation) else None,
             deadline=operation.deadline,
             replaced_by=operation.replaced_by,
             steps=[

@@ -4,7 +4,9 @@ The caller holds the tenant's row lock (`tenants.service.locked`); rows of opera
 so that neither waits for the other in a circle.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -12,25 +14,28 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.access.actors import Actor
 from control_plane.operations.errors import OperationNotFailed, OperationOutdated, UnknownOperation
-from control_plane.operations.kinds import KINDS, SUPERSEDES, OperationKind
-from control_plane.operations.models import Operation, OperationStep
+from control_plane.operations.kinds import ASIDE, KINDS, OperationKind
+from control_plane.operations.models import Because, Operation, OperationStep
 from control_plane.operations.states import OPEN, OperationEvent, OperationState, StepState
 from control_plane.tenants.models import Tenant
-from control_plane.tenants.states import MACHINE, TenantEvent
-
-STARTS = {
-    OperationKind.PROVISION: TenantEvent.PROVISION_STARTED,
-    OperationKind.CHANGE_MODULES: TenantEvent.CHANGE_STARTED,
-    OperationKind.DELETE: TenantEvent.DELETE_STARTED,
-}
-"""What the start of an operation means to its tenant; an invitation means nothing to it."""
+from control_plane.tenants.states import MACHINE
+from dentalpin_kit.problems import ErrorClass
 
 
 async def start(
-    session: AsyncSession, tenant: Tenant, kind: OperationKind, *, actor: Actor, at: datetime, generation: int | None = None
+    session: AsyncSession,
+    tenant: Tenant,
+    kind: OperationKind,
+    *,
+    actor: Actor,
+    at: datetime,
+    generation: int | None = None,
+    params: Mapping[str, Any] | None = None,
+    until: datetime | None = None,
 ) -> Operation:
-    """Add an operation and take its tenant where it starts.
+    """Add an operation and take its tenant where it starts. `params` (JSON) reach its steps as `Work.params`.
 
+    `until` is the deadline of the tenant's new state where that outlasts the operation, as the time in which a deletion can be undone does.
     Older operations that it makes pointless end now, or, where a worker is at them, at that worker's next step boundary.
     Raises IllegalTransition where the tenant cannot take it.
     """
@@ -40,6 +45,7 @@ async def start(
         tenant_id=tenant.id,
         kind=kind,
         generation=generation,
+        params=dict(params or {}),
         next_attempt_at=at,
         deadline=deadline,
         result={},
@@ -47,12 +53,12 @@ async def start(
         created_by=actor.label,
         steps=[OperationStep(position=position, name=name) for position, name in enumerate(definition.steps)],
     )
-    if kind in STARTS:
-        tenant.move(STARTS[kind], at=at, deadline=deadline)
+    if definition.start is not None:
+        tenant.move(definition.start, at=at, deadline=until or deadline)
     session.add(operation)
     await session.flush()
     for older in await open_operations(session, tenant.id, lock=True):
-        if older.id != operation.id and (kind is OperationKind.DELETE or older.kind in SUPERSEDES[kind]):
+        if older.id != operation.id and (definition.cancels_all or older.kind in definition.supersedes):
             older.replaced_by = operation.id
             if older.state is not OperationState.RUNNING:
                 end_replaced(older, operation, at=at)
@@ -65,10 +71,11 @@ def end_replaced(older: Operation, by: Operation, *, at: datetime) -> None:
     for step in older.steps:
         if step.state is not StepState.DONE:
             step.state = StepState.SKIPPED
-    if by.kind is OperationKind.DELETE:
-        older.move(OperationEvent.DELETED, at=at, reason="The tenant is being deleted.")
+    if KINDS[by.kind].cancels_all:
+        older.move(OperationEvent.DELETED, at=at, because=Because("The tenant is being deleted.", "tenant_deleted", ErrorClass.USER))
     else:
-        older.move(OperationEvent.REPLACED, at=at, reason=f"A later request took its place (operation {by.id}).")
+        reason = f"A later request took its place (operation {by.id})."
+        older.move(OperationEvent.REPLACED, at=at, because=Because(reason, "superseded", ErrorClass.USER))
 
 
 async def retry(session: AsyncSession, tenant: Tenant, operation: Operation, *, at: datetime) -> Operation:
@@ -76,13 +83,13 @@ async def retry(session: AsyncSession, tenant: Tenant, operation: Operation, *, 
     if operation.state is not OperationState.FAILED:
         raise OperationNotFailed(operation.id, operation.state)
     latest = await latest_operation(session, tenant.id)
-    if latest is not None and latest.id != operation.id and operation.kind is not OperationKind.INVITE:
+    if latest is not None and latest.id != operation.id and operation.kind not in ASIDE:
         raise OperationOutdated(operation.id)
     operation.move(OperationEvent.RETRIED, at=at)
     operation.attempts = 0
     operation.next_attempt_at = at
     operation.deadline = at + KINDS[operation.kind].deadline
-    event = STARTS.get(operation.kind)
+    event = KINDS[operation.kind].start
     # A clinic that serves while its invitation failed stays active: only the rest is done again.
     if event is not None and MACHINE.allows(tenant.state, event):
         tenant.move(event, at=at, deadline=operation.deadline)
@@ -107,6 +114,6 @@ async def open_operations(session: AsyncSession, tenant_id: UUID, *, lock: bool 
 
 
 async def latest_operation(session: AsyncSession, tenant_id: UUID) -> Operation | None:
-    """The last operation other than invitations."""
-    query = select(Operation).where(Operation.tenant_id == tenant_id, Operation.kind != OperationKind.INVITE)
+    """The last operation that meant something to the tenant's state: no invitation, no backup."""
+    query = select(Operation).where(Operation.tenant_id == tenant_id, Operation.kind.not_in(ASIDE))
     return await session.scalar(query.order_by(Operation.number.desc()).limit(1))

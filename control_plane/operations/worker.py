@@ -23,19 +23,19 @@ from control_plane.databases.base import DatabaseServer
 from control_plane.errors import DomainError
 from control_plane.notices import Notices
 from control_plane.operations import progress
-from control_plane.operations.housekeeping import keep_house
-from control_plane.operations.kinds import PATIENCE, StepName
+from control_plane.operations.kinds import STEP_KINDS, StepName
 from control_plane.operations.leases import Held, LeaseLost, claim_operation, claim_tenant, extend, release
 from control_plane.operations.models import Lease, Operation
 from control_plane.operations.reconciling import reconcile
 from control_plane.operations.states import OPEN
 from control_plane.operations.steps import STEPS, Outcome, Tools, Work
+from control_plane.passes import PASSES
+from control_plane.passes import running as passes
 from control_plane.platform import Platform
 from dentalpin_kit import faults, logs, tracing
 
 LONGEST_PAUSE_SECONDS = 2.0
 """How long a worker trusts that nobody needs it: leases of dead workers end without a notice."""
-HOUSEKEEPING_SECONDS = 3600.0
 _DATABASE_AWAY = (SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 _random = random.SystemRandom()
@@ -58,7 +58,7 @@ class Worker:
             running = [
                 tasks.create_task(self._slot(notices, number), name=f"slot {number}") for number in range(self._settings.worker_slots)
             ]
-            running.append(tasks.create_task(self._keep_house(), name="housekeeping"))
+            running.append(tasks.create_task(self._run_passes(), name="passes"))
             await stop.wait()
             for task in running:
                 task.cancel()
@@ -86,6 +86,13 @@ class Worker:
             return False
         await self._under_lease(held, self._reconcile(held))
         return True
+
+    async def run_passes(self, *names: str) -> None:
+        """Run the periodic passes that are due; those named, whatever their time. For tests."""
+        for name in names:
+            await passes.make_due(self._tools, name)
+        wanted = [one for one in PASSES if not names or one.name in names]
+        await passes.run_due(self._tools, self.name, passes=wanted)
 
     async def _slot(self, notices: Notices, number: int) -> None:
         """Work whenever there is some. Every slot hears of new work; of those that have none, the first looks by itself most often."""
@@ -171,7 +178,10 @@ class Worker:
                     expected = isinstance(error, DomainError | TimeoutError)
                     tracing.failed(span, type(error).__qualname__)
                     log.log(
-                        logging.INFO if expected else logging.ERROR, "%s", progress.reason_of(error), exc_info=None if expected else error
+                        logging.INFO if expected else logging.ERROR,
+                        "%s",
+                        progress.because_of(error).reason,
+                        exc_info=None if expected else error,
                     )
                     async with database.transaction() as session:
                         await progress.fail(session, held, operation_id, name, error, at=clock.now())
@@ -182,8 +192,8 @@ class Worker:
     async def _attempt(self, name: StepName, work: Work) -> Outcome:
         point = f"worker.{work.kind.value}.{name.value}"
         faults.point(f"{point}.before")
-        async with asyncio.timeout(PATIENCE[name].total_seconds()):
-            outcome = await STEPS[name](work, await self._tools.placed(work))
+        async with asyncio.timeout(STEP_KINDS[name].patience.total_seconds()):
+            outcome = await STEPS[name].run(work, await self._tools.placed(work))
         faults.point(f"{point}.after")
         return outcome
 
@@ -216,10 +226,12 @@ class Worker:
             return longest
         return min(longest, max(0.05, (next_attempt - self._platform.clock.now()).total_seconds()))
 
-    async def _keep_house(self) -> None:
+    async def _run_passes(self) -> None:
         while True:
             try:
-                await keep_house(self._platform)
+                await passes.run_due(self._tools, self.name)
+                pause = await passes.pause(self._tools)
             except _DATABASE_AWAY as error:
-                log.warning("housekeeping is put off: %s", error)
-            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+                log.warning("periodic passes are put off: %s", error)
+                pause = 1.0
+            await asyncio.sleep(pause)

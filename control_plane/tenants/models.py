@@ -9,9 +9,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from control_plane.database import Base, text_enum
 from control_plane.releases.channels import Channel
-from control_plane.tenants.states import MACHINE, UNDER_WAY, TenantEvent, TenantState
+from control_plane.tenants.states import MACHINE, STUCK, UNDER_WAY, TenantEvent, TenantState
+from dentalpin_kit.problems import ErrorClass
 
 _UNDER_WAY = ", ".join(f"'{state.value}'" for state in sorted(UNDER_WAY))
+_STUCK = ", ".join(f"'{state.value}'" for state in sorted(STUCK))
 
 
 class Tenant(Base):
@@ -20,7 +22,7 @@ class Tenant(Base):
         # A deleted tenant gives its slug back; its row stays for the books and for the final dump.
         Index("uq_tenant_slug", "slug", unique=True, postgresql_where=text("state <> 'deleted'")),
         CheckConstraint(f"state NOT IN ({_UNDER_WAY}) OR state_deadline IS NOT NULL", name="under_way_has_deadline"),
-        CheckConstraint("state NOT IN ('failed', 'degraded', 'delete_failed') OR state_reason IS NOT NULL", name="stuck_has_reason"),
+        CheckConstraint(f"state NOT IN ({_STUCK}) OR state_reason IS NOT NULL AND state_error_class IS NOT NULL", name="stuck_has_reason"),
         Index("ix_tenant_law_due", "law_due_at", postgresql_where=text("state <> 'deleted'")),
         Index("ix_tenant_database_server", "database_server", postgresql_where=text("state <> 'deleted'")),
     )
@@ -55,23 +57,35 @@ class Tenant(Base):
     state_since: Mapped[datetime]
     state_deadline: Mapped[datetime | None]
     state_reason: Mapped[str | None]
+    state_error_class: Mapped[ErrorClass | None] = mapped_column(text_enum(ErrorClass))
+    """Who can mend what `state_reason` says."""
     generation: Mapped[int] = mapped_column(Integer, default=0)
     """Of the desired revision."""
     url: Mapped[str | None]
     invitation_serial: Mapped[int] = mapped_column(Integer, default=0)
+    delete_after: Mapped[datetime | None]
+    """Until then a deletion can be undone."""
     final_dump: Mapped[str | None]
     final_dump_until: Mapped[date | None] = mapped_column(Date)
     created_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None]
 
-    def move(self, on: TenantEvent, *, at: datetime, deadline: datetime | None = None, reason: str | None = None) -> None:
-        """Take the transition. A target that is under way needs a deadline, one that waits for a person a reason."""
+    def move(
+        self,
+        on: TenantEvent,
+        *,
+        at: datetime,
+        deadline: datetime | None = None,
+        reason: str | None = None,
+        error_class: ErrorClass | None = None,
+    ) -> None:
+        """Take the transition. A target that is under way needs a deadline, one that waits for a person a reason and who can mend it."""
         target = MACHINE.target(self.state, on)
         if target != self.state:
             self.state_since = at
         self.state = target
         self.state_deadline = deadline if target in UNDER_WAY else None
-        self.state_reason = reason
+        self.state_reason, self.state_error_class = reason, (error_class or ErrorClass.US) if reason else None
 
 
 class ObservedTenant(Base):

@@ -14,6 +14,7 @@ from control_plane.revisions.document import CompliancePart, ModulePart, Obligat
 from control_plane.revisions.models import Revision
 from control_plane.tenants.models import ObservedTenant, Tenant
 from control_plane.tenants.states import TenantState
+from dentalpin_kit.problems import ErrorClass
 
 
 def _printable(text: str) -> str:
@@ -158,6 +159,8 @@ class TenantSummary(BaseModel):
     country: str
     state: TenantState
     reason: str | None
+    error_class: ErrorClass | None
+    """Who can mend what `reason` says: `user`, `us` or `temporary`."""
     url: str | None
     created_at: datetime
 
@@ -170,6 +173,7 @@ class TenantSummary(BaseModel):
             country=tenant.country,
             state=tenant.state,
             reason=tenant.state_reason,
+            error_class=tenant.state_error_class,
             url=tenant.url,
             created_at=tenant.created_at,
         )
@@ -184,6 +188,8 @@ class TenantList(BaseModel):
 class TenantOut(TenantSummary):
     state_since: datetime
     deadline: datetime | None
+    delete_after: datetime | None
+    """While its deletion can be undone: until when."""
     territory: str | None
     legal_form: str | None
     tax_id: str | None
@@ -210,6 +216,7 @@ class TenantOut(TenantSummary):
             **TenantSummary.of(tenant).model_dump(),
             state_since=tenant.state_since,
             deadline=tenant.state_deadline,
+            delete_after=tenant.delete_after,
             territory=tenant.territory,
             legal_form=tenant.legal_form,
             tax_id=tenant.tax_id,

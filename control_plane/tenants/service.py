@@ -22,9 +22,8 @@ from control_plane.tenants import slugs
 from control_plane.tenants.errors import InvalidFactName, InvalidSlug, OwnerClaimed, SlugTaken, TenantGoing, UnknownTenant
 from control_plane.tenants.models import ObservedTenant, Tenant
 from control_plane.tenants.schemas import NewTenant, PlanOut
-from control_plane.tenants.states import TenantState
+from control_plane.tenants.states import GOING, TenantState
 
-_GOING = frozenset({TenantState.DELETING, TenantState.DELETE_FAILED, TenantState.DELETED})
 _NEVER_SERVED = frozenset({TenantState.PROVISIONING, TenantState.FAILED})
 _STUCK = frozenset({TenantState.FAILED, TenantState.DEGRADED})
 _OWN_FIELDS = frozenset({"country", "territory", "legal_form", "tax_id"})
@@ -225,5 +224,5 @@ async def delete(session: AsyncSession, platform: Platform, tenant: Tenant, *, a
 
 
 def _refuse_going(tenant: Tenant) -> None:
-    if tenant.state in _GOING:
+    if tenant.state in GOING:
         raise TenantGoing(tenant.slug, tenant.state)

@@ -1,22 +1,23 @@
-"""Life of a tenant. The diagram in docs/reference/states.md is generated from MACHINE.
+"""Life of a tenant. Diagram and table in docs/reference/states.md are generated from MACHINE.
 
-`provisioning`, `changing` and `deleting` are under way: they have a deadline and an open operation. `failed`, `degraded` and
-`delete_failed` wait for a person: the reason is stored beside them, and asking again (the same request, or a retry of the
-operation) gets them unstuck.
+What is under way has a deadline and somebody who ends it: an open operation, or for `closing` the pass that deletes what is due. What is
+stuck waits for a person: the reason is stored beside it, and asking again (the same request, or a retry of the operation) gets it unstuck.
 """
 
 from enum import StrEnum
 from typing import Final
 
-from control_plane.transitions import StateMachine, Transition
+from control_plane.transitions import About, Standing, StateMachine, Transition
 
 
 class TenantState(StrEnum):
     PROVISIONING = "provisioning"
     ACTIVE = "active"
     CHANGING = "changing"
+    RESTORING = "restoring"
     FAILED = "failed"
     DEGRADED = "degraded"
+    CLOSING = "closing"
     DELETING = "deleting"
     DELETE_FAILED = "delete_failed"
     DELETED = "deleted"
@@ -26,14 +27,17 @@ class TenantEvent(StrEnum):
     PROVISION_STARTED = "provision started"
     ATTESTED = "attested"
     CHANGE_STARTED = "change started"
+    RESTORE_STARTED = "restore started"
     OPERATION_FAILED = "operation failed"
+    CLOSE_STARTED = "deletion asked"
+    UNDO_STARTED = "deletion undone"
     DELETE_STARTED = "delete started"
     REMOVED = "removed"
 
 
-UNDER_WAY: Final = frozenset({TenantState.PROVISIONING, TenantState.CHANGING, TenantState.DELETING})
-
 S, E = TenantState, TenantEvent
+_DEADLINE: Final = "of the operation; past it the operation gives up with its reason"
+_OPERATION: Final = "the operation's own: retry, cancel, roll back; `POST /v1/tenants/{slug}/unstick`"
 MACHINE: Final = StateMachine(
     "The tenant",
     initial=S.PROVISIONING,
@@ -51,12 +55,61 @@ MACHINE: Final = StateMachine(
         Transition(S.CHANGING, E.CHANGE_STARTED, S.CHANGING),
         Transition(S.CHANGING, E.ATTESTED, S.ACTIVE),
         Transition(S.CHANGING, E.OPERATION_FAILED, S.DEGRADED),
+        # Nothing else may change while data is put back: a restore starts from rest, and what is asked meanwhile is refused.
+        Transition(S.ACTIVE, E.RESTORE_STARTED, S.RESTORING),
+        Transition(S.DEGRADED, E.RESTORE_STARTED, S.RESTORING),
+        Transition(S.RESTORING, E.ATTESTED, S.ACTIVE),
+        Transition(S.RESTORING, E.OPERATION_FAILED, S.DEGRADED),
+        *(
+            Transition(source, E.CLOSE_STARTED, S.CLOSING)
+            for source in (S.PROVISIONING, S.FAILED, S.ACTIVE, S.CHANGING, S.RESTORING, S.DEGRADED)
+        ),
+        Transition(S.CLOSING, E.UNDO_STARTED, S.CHANGING),
         *(
             Transition(source, E.DELETE_STARTED, S.DELETING)
-            for source in (S.PROVISIONING, S.FAILED, S.ACTIVE, S.CHANGING, S.DEGRADED, S.DELETE_FAILED)
+            for source in (S.PROVISIONING, S.FAILED, S.ACTIVE, S.CHANGING, S.RESTORING, S.DEGRADED, S.CLOSING, S.DELETE_FAILED)
         ),
+        # Cancelled, or failed, before anything was dropped.
+        Transition(S.DELETE_FAILED, E.UNDO_STARTED, S.CHANGING),
         Transition(S.DELETING, E.OPERATION_FAILED, S.DELETE_FAILED),
         Transition(S.DELETING, E.REMOVED, S.DELETED),
     ),
+    about={
+        S.PROVISIONING: About(Standing.UNDER_WAY, "Being set up for the first time.", _DEADLINE, _OPERATION),
+        S.ACTIVE: About(Standing.STABLE, "Its runtime proved the desired revision, or sleeps with it."),
+        S.CHANGING: About(Standing.UNDER_WAY, "On its way to another revision; the one before goes on serving.", _DEADLINE, _OPERATION),
+        S.RESTORING: About(Standing.UNDER_WAY, "Its data is being replaced by a backup's.", _DEADLINE, _OPERATION),
+        S.FAILED: About(
+            Standing.STUCK,
+            "It could not be set up and never served.",
+            "",
+            "retry the operation, or `PUT …/modules` with what it should run",
+        ),
+        S.DEGRADED: About(
+            Standing.STUCK,
+            "Its last change failed or was cancelled; what was there before serves where it can.",
+            "",
+            "retry the operation, `PUT …/modules`, or restore a backup; it ends by itself when the runtime comes round",
+        ),
+        S.CLOSING: About(
+            Standing.UNDER_WAY,
+            "Deletion was asked: the runtime is stopped and everything is kept.",
+            "`delete_after`; from then on it is deleted",
+            "undo the deletion, or delete at once",
+        ),
+        S.DELETING: About(Standing.UNDER_WAY, "Being dumped and removed.", _DEADLINE, _OPERATION),
+        S.DELETE_FAILED: About(
+            Standing.STUCK,
+            "Something of it could not be removed.",
+            "",
+            "retry the operation, or `DELETE` again; undo it while its data is still there",
+        ),
+        S.DELETED: About(Standing.FINAL, "Gone; the row stays for the books and for what is kept of it."),
+    },
 )
 del S, E
+
+UNDER_WAY: Final = MACHINE.standing(Standing.UNDER_WAY)
+STUCK: Final = MACHINE.standing(Standing.STUCK)
+GOING: Final = frozenset({TenantState.CLOSING, TenantState.DELETING, TenantState.DELETE_FAILED, TenantState.DELETED})
+"""It takes no more changes, only the undoing of its deletion."""

@@ -1,9 +1,21 @@
-"""The errors both sides can tell apart: each type carries its HTTP status, a stable code and what it is about.
+"""The errors both sides can tell apart: each type carries its HTTP status, a stable code, who can mend it, and what it is about.
 
 Services raise them; each API maps them to its own document in one place.
 """
 
+from enum import StrEnum
 from typing import Any, ClassVar
+
+
+class ErrorClass(StrEnum):
+    """Who can mend what went wrong."""
+
+    USER = "user"
+    """Whoever asked: with another request, or by mending what the message names in the clinic."""
+    US = "us"
+    """The platform's operators."""
+    TEMPORARY = "temporary"
+    """Nobody has to: it is tried again."""
 
 
 class DomainError(Exception):
@@ -11,6 +23,7 @@ class DomainError(Exception):
 
     status: ClassVar[int] = 400
     code: ClassVar[str] = "refused"
+    error_class: ClassVar[ErrorClass] = ErrorClass.USER
 
     def __init__(self, message: str, **context: Any) -> None:
         super().__init__(message)
@@ -23,3 +36,4 @@ class TemporaryError(DomainError):
 
     status: ClassVar[int] = 503
     code: ClassVar[str] = "temporarily_unavailable"
+    error_class: ClassVar[ErrorClass] = ErrorClass.TEMPORARY

@@ -2,11 +2,12 @@
 
 from sqlalchemy import select
 
-from control_plane.operations.models import Operation
+from control_plane.operations.models import Because, Operation
 from control_plane.operations.states import OPEN, OperationEvent, StepState
 from control_plane.platform import Platform
 from control_plane.tenants.models import ObservedTenant, Tenant
 from control_plane.tenants.states import TenantEvent
+from dentalpin_kit.problems import ErrorClass
 
 
 async def _oldest_open(session) -> tuple[Operation, Tenant]:
@@ -28,7 +29,7 @@ async def begin_step(platform: Platform, position: int) -> None:
 async def give_up(platform: Platform, reason: str) -> None:
     async with platform.database.transaction() as session:
         operation, tenant = await _oldest_open(session)
-        operation.move(OperationEvent.GAVE_UP, at=platform.clock.now(), reason=reason)
+        operation.move(OperationEvent.GAVE_UP, at=platform.clock.now(), because=Because(reason, "refused", ErrorClass.US))
         if tenant.state == "provisioning":
             tenant.move(TenantEvent.OPERATION_FAILED, at=platform.clock.now(), reason=reason)
 

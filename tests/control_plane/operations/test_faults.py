@@ -14,10 +14,9 @@ from control_plane.operations.kinds import KINDS, OperationKind
 from tests.control_plane.operations.test_worker import mails
 
 ROOT = Path(__file__).parents[3]
-POINTS = [
-    f"worker.{kind}.{step}.{moment}" for kind, definition in KINDS.items() for step in definition.steps for moment in ("before", "after")
-]
-KILLED_ALWAYS = {f"worker.{kind}.{definition.steps[0]}.after" for kind, definition in KINDS.items()} | {
+BEGUN = (OperationKind.PROVISION, OperationKind.CHANGE_MODULES, OperationKind.INVITE, OperationKind.DELETE)
+POINTS = [f"worker.{kind}.{step}.{moment}" for kind in BEGUN for step in KINDS[kind].steps for moment in ("before", "in", "after")]
+KILLED_ALWAYS = {f"worker.{kind}.{KINDS[kind].steps[0]}.after" for kind in BEGUN} | {
     "worker.provision.database.after",
     "worker.provision.invite.after",
     "worker.delete.drop.after",

@@ -346,7 +346,7 @@ async def test_one_that_is_in_and_cannot_be_removed_stays(provisioned, client):
 
 
 async def test_waiting_for_a_runtime_that_starts_is_one_attempt(order, worker, deployer, clock, shown, monkeypatch):
-    monkeypatch.setattr("control_plane.operations.steps.WATCH_SECONDS", 0)
+    monkeypatch.setattr("control_plane.operations.steps.provisioning.WATCH_SECONDS", 0)
     started = await order()
     deployer.behave(UUID(started["tenant"]["id"]), behind=True)
     for _ in range(3):

@@ -1,0 +1,16 @@
+"""Every state machine of the platform, by the table whose column `state` it governs: for the database's guard, the docs and the tests."""
+
+from typing import Any, Final
+
+from control_plane.compliance.states import MACHINE as EDITION
+from control_plane.mail.states import MACHINE as MAIL
+from control_plane.operations.states import MACHINE as OPERATION
+from control_plane.tenants.states import MACHINE as TENANT
+from control_plane.transitions import StateMachine
+
+MACHINES: Final[dict[str, StateMachine[Any, Any]]] = {
+    "tenant": TENANT,
+    "operation": OPERATION,
+    "outgoing_mail": MAIL,
+    "pack_edition": EDITION,
+}

@@ -1,0 +1,19 @@
+"""What each step does, a file per topic; control_plane/operations/kinds.py says which kinds are made of them."""
+
+from typing import Final
+
+from control_plane.operations.kinds import StepName
+from control_plane.operations.steps import backing_up, deleting, erasing, exporting, provisioning, restoring, upgrading
+from control_plane.operations.steps.base import NotYet, Outcome, RuntimeNotAsAsked, Step, Tools, Work
+
+__all__ = ["STEPS", "NotYet", "Outcome", "RuntimeNotAsAsked", "Step", "Tools", "Work"]
+
+STEPS: Final[dict[StepName, Step]] = {
+    **provisioning.STEPS,
+    **deleting.STEPS,
+    **upgrading.STEPS,
+    **backing_up.STEPS,
+    **restoring.STEPS,
+    **exporting.STEPS,
+    **erasing.STEPS,
+}

@@ -1,0 +1,8 @@
+"""Taking a backup of a clinic."""
+
+from typing import Final
+
+from control_plane.operations.kinds import StepName
+from control_plane.operations.steps.base import Step
+
+STEPS: Final[dict[StepName, Step]] = {}

@@ -1,0 +1,15 @@
+"""Periodic work: all passes in one list. Rows in `periodic_pass` say when each is due; any worker runs them, one at a time each."""
+
+from datetime import timedelta
+from typing import Final
+
+from control_plane.operations.housekeeping import keep_house
+from control_plane.operations.taking_up import take_up
+from control_plane.passes.base import Pass
+
+__all__ = ["PASSES", "Pass"]
+
+PASSES: Final[tuple[Pass, ...]] = (
+    Pass("housekeeping", timedelta(hours=1), keep_house),
+    Pass("take_up", timedelta(minutes=1), take_up),
+)
