@@ -15,6 +15,7 @@ from control_plane.access.router import router as keys
 from control_plane.access.routing import ThisPlatform, current_actor
 from control_plane.access.service import ensure_first_key
 from control_plane.audit.router import router as audit
+from control_plane.blast_radius.router import router as blast_radius
 from control_plane.compliance.router import router as compliance
 from control_plane.mail.router import router as mails
 from control_plane.notices import Notices
@@ -28,6 +29,7 @@ from control_plane.releases.router import router as modules
 from control_plane.releases.service import Offer
 from control_plane.signup import pages as signup
 from control_plane.tenants.router import router as tenants
+from control_plane.upgrades.router import router as upgrades
 from dentalpin_kit.requests import RequestsLayer, RouteLayer
 
 log = logging.getLogger(__name__)
@@ -96,7 +98,7 @@ def create_app(platform: Platform) -> FastAPI:
     app.include_router(health)
     app.include_router(metrics)
     v1 = APIRouter(prefix="/v1", dependencies=[Depends(current_actor)])
-    for router in (tenants, operations, modules, keys, compliance, mails, audit):
+    for router in (tenants, operations, modules, upgrades, blast_radius, keys, compliance, mails, audit):
         v1.include_router(router)
     app.include_router(v1)
     signup.install(app)

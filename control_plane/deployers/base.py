@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -95,6 +95,7 @@ class Attestation(BaseModel):
     effect: str
     core_version: str
     release_id: str | None = None
+    heads: list[str] = []
     healthy: bool
     pid: int | None = None
     started_at: datetime | None = None
@@ -127,6 +128,15 @@ class Observation:
     attestation: Attestation | None = None
     generation: int | None = None
     reason: str | None = None
+
+
+@runtime_checkable
+class Renders(Protocol):
+    """A deployer that can say beforehand whether it would start another process."""
+
+    async def would_restart(self, tenant_id: UUID, database: DatabaseAddress) -> bool:
+        """Whether applying once more what was applied last would. Starts nothing; nothing applied → False."""
+        ...
 
 
 class Deployer(Protocol):

@@ -37,6 +37,8 @@ class CatalogueModule(BaseModel):
     removable: bool = False
     fulfils: tuple[str, ...] = ()
     distribution: str | None = None
+    revisions: tuple[str, ...] | None = Field(None, exclude=True)
+    """Every migration of it this release has; None where a runtime of before did not say."""
 
 
 class _Description(BaseModel):
@@ -44,6 +46,7 @@ class _Description(BaseModel):
 
     schema_version: int = Field(alias="schema")
     core_version: str
+    core_revisions: tuple[str, ...] | None = None
     modules: dict[str, dict[str, Any]]
     unusable: dict[str, str] = {}
 
@@ -57,6 +60,15 @@ class Catalogue:
     modules: Mapping[str, CatalogueModule]
     unusable: Mapping[str, str] = field(default_factory=dict)
     """Modules whose package is there and cannot be loaded, and why."""
+    core_revisions: tuple[str, ...] | None = None
+
+    @property
+    def revisions(self) -> frozenset[str] | None:
+        """Every migration this release has; None where it does not say, and its versions have to do."""
+        own = [module.revisions for module in self.modules.values()]
+        if self.core_revisions is None or None in own:
+            return None
+        return frozenset(self.core_revisions).union(*(revisions for revisions in own if revisions is not None))
 
     @classmethod
     def parse(cls, release_id: str, document: Mapping[str, Any]) -> "Catalogue":
@@ -73,7 +85,7 @@ class Catalogue:
                 f"The environment describes its release in schema {description.schema_version}, this platform reads {SCHEMA}. "
                 "Upgrade the older of the two."
             )
-        return cls(release_id, description.core_version, dict(sorted(modules.items())), description.unusable)
+        return cls(release_id, description.core_version, dict(sorted(modules.items())), description.unusable, description.core_revisions)
 
     def why_absent(self, name: str) -> str:
         """Why `name` is none of the modules."""
@@ -85,9 +97,9 @@ class Catalogue:
         """What keeps a module out of any tenant in this release; None when nothing does."""
         if not module.installable:
             return "its manifest says that it cannot be installed"
-        if module.min_core_version and _older(self.core_version, module.min_core_version):
+        if module.min_core_version and older(self.core_version, module.min_core_version):
             return f"it needs core {module.min_core_version} and this release has {self.core_version}"
-        if module.max_core_version and _older(module.max_core_version, self.core_version):
+        if module.max_core_version and older(module.max_core_version, self.core_version):
             return f"it works up to core {module.max_core_version} and this release has {self.core_version}"
         return None
 
@@ -102,7 +114,8 @@ class Catalogue:
         return all(self._complete(needed, above | {name}) for needed in module.depends)
 
 
-def _older(version: str, wanted: str) -> bool:
+def older(version: str, wanted: str) -> bool:
+    """Whether `version` comes before `wanted`; what is no version counts as older."""
     try:
         return Version(version) < Version(wanted)
     except InvalidVersion:

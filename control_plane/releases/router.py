@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 from sqlalchemy import select
 
+from control_plane.access.requires import Requires
 from control_plane.access.routing import CurrentActor, PlatformRoute, Session, ThisPlatform
 from control_plane.audit import service as audit
 from control_plane.pagination import WantedPage, page
@@ -19,20 +20,20 @@ router = APIRouter(tags=["modules"], route_class=PlatformRoute)
 ReleaseId = Annotated[str, Path(max_length=80, description="sha256:… as `dentalpin release describe` digests to")]
 
 
-@router.get("/modules")
+@router.get("/modules", dependencies=[Requires("releases:read", own=True)])
 async def list_modules(session: Session, actor: CurrentActor, platform: ThisPlatform) -> CatalogueOut:
     """The modules of the newest release, with their prices."""
     return CatalogueOut.of(service.catalogue_of(await service.newest(session, service.Offer.of(platform))), platform.prices)
 
 
-@router.get("/releases", tags=["releases"])
+@router.get("/releases", tags=["releases"], dependencies=[Requires("releases:read")])
 async def list_releases(session: Session, actor: CurrentActor, wanted: WantedPage) -> ReleaseList:
     """Every release ever registered, the newest first."""
     found = await page(session, select(Release), Release.described, wanted=wanted, descending=True)
     return ReleaseList(items=[ReleaseOut.of(release) for release in found.items], next=found.next)
 
 
-@router.post("/releases", status_code=201, tags=["releases"])
+@router.post("/releases", status_code=201, tags=["releases"], dependencies=[Requires("releases:write")])
 async def register(new: NewRelease, session: Session, actor: CurrentActor, platform: ThisPlatform, response: Response) -> ReleaseOut:
     """Ask an environment on the platform's machine what it is, and take it among the releases; 200 where it was one already."""
     now = platform.clock.now()
@@ -46,13 +47,13 @@ async def register(new: NewRelease, session: Session, actor: CurrentActor, platf
     return ReleaseOut.of(release)
 
 
-@router.get("/releases/newest", tags=["releases"])
+@router.get("/releases/newest", tags=["releases"], dependencies=[Requires("releases:read")])
 async def newest_release(session: Session, actor: CurrentActor, platform: ThisPlatform) -> ReleaseOut:
     """What a clinic that signs up now gets."""
     return ReleaseOut.of(await service.newest(session, service.Offer.of(platform)))
 
 
-@router.post("/releases/refresh", tags=["releases"])
+@router.post("/releases/refresh", tags=["releases"], dependencies=[Requires("releases:write")])
 async def refresh(session: Session, actor: CurrentActor, platform: ThisPlatform) -> ReleaseOut:
     """Read the platform's own runtime environment again, after a distribution was installed into it or taken out."""
     now = platform.clock.now()
@@ -63,12 +64,12 @@ async def refresh(session: Session, actor: CurrentActor, platform: ThisPlatform)
     return ReleaseOut.of(release)
 
 
-@router.get("/releases/{release_id}", tags=["releases"])
+@router.get("/releases/{release_id}", tags=["releases"], dependencies=[Requires("releases:read")])
 async def get_release(release_id: ReleaseId, session: Session, actor: CurrentActor) -> ReleaseOut:
     return ReleaseOut.of(await service.get(session, release_id))
 
 
-@router.put("/releases/{release_id}/channel", tags=["releases"])
+@router.put("/releases/{release_id}/channel", tags=["releases"], dependencies=[Requires("releases:write")])
 async def put_channel(
     release_id: ReleaseId, choice: ChannelChoice, session: Session, actor: CurrentActor, platform: ThisPlatform
 ) -> ReleaseOut:
@@ -81,7 +82,7 @@ async def put_channel(
     return ReleaseOut.of(release)
 
 
-@router.put("/releases/{release_id}/yank", tags=["releases"])
+@router.put("/releases/{release_id}/yank", tags=["releases"], dependencies=[Requires("releases:write")])
 async def yank(release_id: ReleaseId, wish: Yank, session: Session, actor: CurrentActor, platform: ThisPlatform) -> ReleaseOut:
     """Offer this release to nobody any more. Tenants that run it stay on it until they are moved."""
     release = await service.yank(session, release_id, wish.reason, at=platform.clock.now())
@@ -89,7 +90,7 @@ async def yank(release_id: ReleaseId, wish: Yank, session: Session, actor: Curre
     return ReleaseOut.of(release)
 
 
-@router.delete("/releases/{release_id}/yank", tags=["releases"])
+@router.delete("/releases/{release_id}/yank", tags=["releases"], dependencies=[Requires("releases:write")])
 async def take_back_yank(release_id: ReleaseId, session: Session, actor: CurrentActor, platform: ThisPlatform) -> ReleaseOut:
     """Offer a yanked release again."""
     release = await service.get(session, release_id, lock=True)

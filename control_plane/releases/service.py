@@ -80,6 +80,11 @@ def _offered(offer: Offer) -> Select[Release]:
     return select(Release).where(Release.environment.is_not(None), Release.yanked_at.is_(None), Release.channel.in_(offer.channels))
 
 
+async def present(session: AsyncSession) -> list[Release]:
+    """The releases some environment holds, the last described first."""
+    return list(await session.scalars(select(Release).where(Release.environment.is_not(None)).order_by(Release.described.desc())))
+
+
 async def find(session: AsyncSession, release_id: str) -> Release | None:
     return await session.get(Release, release_id)
 
@@ -108,15 +113,13 @@ async def usable(session: AsyncSession, release_id: str) -> Release:
 
 
 async def release_for(session: AsyncSession, offer: Offer, *, pinned: str | None, current: str | None) -> Release:
-    """The release a tenant is planned with: its pin, else the one it has while an environment holds it, else the newest on offer.
+    """The release a tenant is planned with: the one it has while an environment holds it, else its pin, else the newest on offer.
 
     A change of modules is no upgrade, so a tenant stays where it is. Raises NoRelease, ReleaseUnknown, ReleaseGone.
     """
-    if pinned is not None:
-        return await usable(session, pinned)
     if current is not None and (present := await standing_in_for(session, current)) is not None:
         return present
-    return await newest(session, offer)
+    return await usable(session, pinned) if pinned is not None else await newest(session, offer)
 
 
 async def standing_in_for(session: AsyncSession, release_id: str) -> Release | None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from app.core.plugins.errors import PluginError
 from app.core.plugins.loader import DiscoveredModule, Discovery, discover_modules
-from app.core.plugins.revisions import RevisionBook, read_book
+from app.core.plugins.revisions import CORE, RevisionBook, read_book
 from app.core.runtime import attestation, revision
 from app.core.runtime.fingerprint import core_version
 from dentalpin_kit.canonical import canonical_json, digest_text
@@ -32,6 +32,8 @@ def describe(discovery: Discovery | None = None) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "core_version": core_version(),
+        # Which revisions it has, so that the platform can tell whether a clinic's tables are ahead of it.
+        "core_revisions": _revisions(book, CORE),
         "modules": {module.name: _entry(module, book) for module in discovery if module.name not in unusable},
         "unusable": unusable,
         "schemas": {"revision": revision.json_schema(), "attestation": attestation.json_schema()},
@@ -65,4 +67,9 @@ def _why_unusable(module: DiscoveredModule, book: RevisionBook) -> str | None:
 
 
 def _entry(module: DiscoveredModule, book: RevisionBook) -> dict[str, Any]:
-    return {**module.manifest.snapshot(), "distribution": module.distribution, "heads": list(book.heads(module.name))}
+    facts = {"heads": list(book.heads(module.name)), "revisions": _revisions(book, module.name)}
+    return {**module.manifest.snapshot(), "distribution": module.distribution, **facts}
+
+
+def _revisions(book: RevisionBook, owner: str) -> list[str]:
+    return [revision.revision for revision in book.of(owner)]

@@ -15,6 +15,8 @@ def test_the_catalogue_names_the_core_its_modules_and_the_schemas_of_the_contrac
     assert catalogue["modules"]["agenda"]["depends"] == ["patients"]
     assert catalogue["modules"]["agenda"]["distribution"] == "dentalpin-core"
     assert len(catalogue["modules"]["patients"]["heads"]) == 1
+    assert set(catalogue["modules"]["patients"]["heads"]) <= set(catalogue["modules"]["patients"]["revisions"])
+    assert catalogue["core_revisions"][0] == "0001"
     assert catalogue["schemas"].keys() == {"revision", "attestation"}
 
 

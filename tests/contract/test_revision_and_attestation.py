@@ -80,6 +80,7 @@ def test_the_platform_reads_what_a_runtime_attests():
         effect="sha256:2",
         core_version="1.0.0",
         release_id="sha256:3",
+        heads=["0006", "a_1"],
         healthy=True,
         pid=7,
         started_at=datetime(2026, 11, 21, tzinfo=UTC),

@@ -28,6 +28,7 @@ from control_plane.deployers.base import (
 )
 from control_plane.deployers.local.environment import REVISION
 from control_plane.deployers.local.files import packed, unpack
+from control_plane.deployers.local.placement import FILE as PLACEMENT
 from control_plane.deployers.local.placement import write_private
 from control_plane.deployers.local.secrets import ensure_secrets, write_addresses
 from control_plane.deployers.local.settings import announcement
@@ -85,6 +86,11 @@ class LocalDeployer:
                 code="environment_missing",
             )
         return environment
+
+    async def would_restart(self, tenant_id: UUID, database: DatabaseAddress) -> bool:
+        folder = self.folder(tenant_id)
+        applied, placed = _read(folder / REVISION), _read(folder / PLACEMENT)
+        return applied is not None and placed is not None and placed["digest"] != _digest(applied, database)
 
     async def observe(self, tenant_id: UUID) -> Observation:
         shown = await self._show(tenant_id)

@@ -62,6 +62,8 @@ class Attestation(_Value):
     effect: str
     core_version: str
     release_id: str | None
+    heads: list[str]
+    """Every head of the database, the core's among them: a release that does not know one of them cannot take it over."""
     healthy: bool
     pid: int
     started_at: datetime
@@ -139,6 +141,7 @@ async def attest(session: AsyncSession, serving: ServingProcess, revision: Adopt
         effect=revision.effect,
         core_version=core_version(),
         release_id=serving.release_id,
+        heads=list(await session.scalars(_HEADS)),
         healthy=serving.serves and installed <= mounted <= mountable,
         pid=serving.pid,
         started_at=serving.started_at,
@@ -161,4 +164,5 @@ _OPERATIONS: Final = text(
     "SELECT id, module_name AS module, operation, step, status, attempt, generation, created_at, details "
     "FROM core_module_operation_log ORDER BY id DESC LIMIT :last"
 )
+_HEADS: Final = text("SELECT version_num FROM alembic_version ORDER BY version_num")
 _OWNER_CLAIMED: Final = text("SELECT EXISTS (SELECT FROM users WHERE is_owner AND password_hash IS NOT NULL)")

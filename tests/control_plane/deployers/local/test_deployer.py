@@ -189,3 +189,12 @@ async def test_an_environment_that_is_gone_is_refused_with_its_place(deployer, t
     with pytest.raises(RuntimeRefused, match="nowhere holds no bin/dentalpin") as refused:
         await deployer.apply(replace(tenant, environment=str(tmp_path / "nowhere")), revision(1), DATABASE)
     assert refused.value.runtime_code == "environment_missing"
+
+
+async def test_what_repeating_would_restart_is_known_beforehand(deployer, tenant, platform):
+    assert await deployer.would_restart(tenant.tenant_id, DATABASE) is False
+    before = await placed(deployer, tenant, platform)
+
+    assert await deployer.would_restart(tenant.tenant_id, DATABASE) is False
+    assert await deployer.would_restart(tenant.tenant_id, replace(DATABASE, host="10.0.0.9")) is True
+    assert platform.pid(await platform.show()) == platform.pid(before)

@@ -1,0 +1,56 @@
+"""/v1/blast-radius: what would restart, before anything does."""
+
+from collections import Counter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
+
+from control_plane.access.requires import Requires
+from control_plane.access.routing import PlatformRoute, ThisPlatform
+from control_plane.blast_radius.service import Touch, Touched, measure
+
+router = APIRouter(tags=["releases"], route_class=PlatformRoute)
+
+
+class TouchedOut(BaseModel):
+    slug: str
+    touch: Touch
+    why: list[str]
+
+
+class BlastRadius(BaseModel):
+    release: str | None
+    """The release everybody would be moved to; null: this version of the control plane."""
+    tenants: int
+    restarting_percent: float
+    counts: dict[Touch, int]
+    touched: list[TouchedOut]
+    """The first of those that are touched; the counts are of all."""
+
+    @classmethod
+    def of(cls, release: str | None, counts: Counter[Touch], touched: list[Touched]) -> "BlastRadius":
+        total = counts.total()
+        return cls(
+            release=release,
+            tenants=total,
+            restarting_percent=round(100 * counts[Touch.RESTARTS] / total, 2) if total else 0.0,
+            counts={touch: counts[touch] for touch in Touch},
+            touched=[TouchedOut(slug=one.slug, touch=one.touch, why=list(one.why)) for one in touched],
+        )
+
+
+@router.get("/blast-radius", dependencies=[Requires("releases:read")])
+async def blast_radius(
+    platform: ThisPlatform,
+    release: Annotated[str | None, Query(max_length=80, description="Moving everybody to this release; else this version itself.")] = None,
+    limit: Annotated[int, Query(ge=0, le=1000, description="How many touched clinics to name.")] = 100,
+) -> BlastRadius:
+    """Which clinics would restart, or could not be planned, were this release or this version of the platform rolled out to all."""
+    counts: Counter[Touch] = Counter()
+    touched: list[Touched] = []
+    async for one in measure(platform, release):
+        counts[one.touch] += 1
+        if one.touch is not Touch.UNTOUCHED and len(touched) < limit:
+            touched.append(one)
+    return BlastRadius.of(release, counts, touched)
