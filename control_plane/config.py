@@ -2,11 +2,12 @@
 
 from datetime import date
 from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 class Settings(BaseSettings):
@@ -49,6 +50,8 @@ class Settings(BaseSettings):
 
     vault_keys: SecretStr | None = None
     """The vault's ring where somebody else keeps it: `name:key,name:key`, newest first; absent: keys/vault.json, made here."""
+    webhook_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    """Networks inside that webhooks may reach, as `10.1.2.0/24,192.0.2.7/32`; without them only the internet, and only by https."""
 
     worker_slots: int = Field(4, ge=1)
     lease_seconds: float = Field(10.0, gt=0)
@@ -67,6 +70,11 @@ class Settings(BaseSettings):
     """How long a release of the stable channel is known before a new clinic gets it or a campaign may start with it."""
     final_dump_days: int = Field(90, ge=1)
     """How long the dump of a deleted tenant is kept."""
+
+    @field_validator("webhook_networks", mode="before")
+    @classmethod
+    def _networks(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @property
     def environment(self) -> Path:

@@ -7,10 +7,13 @@ from control_plane.mail.states import MACHINE as MAIL
 from control_plane.operations.states import MACHINE as OPERATION
 from control_plane.tenants.states import MACHINE as TENANT
 from control_plane.transitions import StateMachine
+from control_plane.webhooks.states import DELIVERY, ENDPOINT
 
 MACHINES: Final[dict[str, StateMachine[Any, Any]]] = {
     "tenant": TENANT,
     "operation": OPERATION,
     "outgoing_mail": MAIL,
     "pack_edition": EDITION,
+    "webhook_endpoint": ENDPOINT,
+    "webhook_delivery": DELIVERY,
 }

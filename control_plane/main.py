@@ -30,7 +30,22 @@ from control_plane.releases.service import Offer
 from control_plane.signup import pages as signup
 from control_plane.tenants.router import router as tenants
 from control_plane.upgrades.router import router as upgrades
+from control_plane.webhooks.router import router as webhooks
 from dentalpin_kit.requests import RequestsLayer, RouteLayer
+
+ROUTERS = (
+    audit,
+    blast_radius,
+    compliance,
+    keys,
+    mails,
+    modules,
+    operations,
+    tenants,
+    upgrades,
+    webhooks,
+)
+"""Everything under /v1, one a line."""
 
 log = logging.getLogger(__name__)
 health = APIRouter(prefix="/health", tags=["health"])
@@ -98,7 +113,7 @@ def create_app(platform: Platform) -> FastAPI:
     app.include_router(health)
     app.include_router(metrics)
     v1 = APIRouter(prefix="/v1", dependencies=[Depends(current_actor)])
-    for router in (tenants, operations, modules, upgrades, blast_radius, keys, compliance, mails, audit):
+    for router in ROUTERS:
         v1.include_router(router)
     app.include_router(v1)
     signup.install(app)

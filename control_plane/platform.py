@@ -18,6 +18,7 @@ from control_plane.objects import ObjectStore, open_store
 from control_plane.prices import PriceList, load_prices
 from control_plane.vault.keyring import KeyRing
 from control_plane.vault.vault import Vault
+from control_plane.webhooks.sending import Sender
 from dentalpin_kit.tokens import SigningKey
 
 
@@ -38,6 +39,7 @@ class Platform:
     prices: PriceList
     mailer: Mailer
     deployer: Deployer
+    sender: Sender
     objects: ObjectStore
     servers: Servers
     vault: Vault
@@ -58,6 +60,7 @@ class Platform:
             prices=load_prices(),
             mailer=build_mailer(settings),
             deployer=deployer or LocalDeployer(settings, key),
+            sender=Sender(settings.webhook_networks),
             objects=open_store(settings),
             servers=Servers(settings, database),
             vault=Vault(KeyRing(settings), clock.now),

@@ -45,5 +45,14 @@ KEPT: Final[tuple[Kept, ...]] = (
         "to deliver, and to answer whether somebody was told",
         cleared_by="operations.housekeeping",
     ),
+    Kept("webhook_endpoint", "control_plane.webhooks", "until it is removed", "whom to tell of what"),
+    Kept(
+        "webhook_event",
+        "control_plane.webhooks",
+        "30 days, longer while a delivery waits",
+        "to deliver and to deliver again",
+        cleared_by="operations.housekeeping",
+    ),
+    Kept("webhook_delivery", "control_plane.webhooks", "as long as its event", "what became of it"),
     Kept("signup", "control_plane.signup", _ALWAYS, "which tenant a sign-up became; the page that shows its progress"),
 )

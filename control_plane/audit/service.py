@@ -12,6 +12,7 @@ from control_plane.access.actors import Actor
 from control_plane.audit.chain import Head, Link, content_of, storable
 from control_plane.audit.models import AuditEntry, AuditHead
 from control_plane.database import Database
+from control_plane.webhooks.events import publish
 
 _AT_ONCE: Final = 500
 
@@ -20,6 +21,7 @@ def record(session: AsyncSession, actor: Actor, action: str, *, at: datetime, te
     """Add an entry to the transaction at hand; it stands if and only if the deed does."""
     content = content_of(at, actor.label, action, str(tenant_id) if tenant_id else None, details)
     session.add(AuditEntry(at=at, actor=actor.label, action=action, tenant_id=tenant_id, details=storable(details), content=content))
+    publish(session, action, at=at, tenant_id=tenant_id, details=storable(details))
 
 
 async def head(session: AsyncSession) -> Head:

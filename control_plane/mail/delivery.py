@@ -13,6 +13,7 @@ from sqlalchemy import select
 from control_plane.errors import TemporaryError
 from control_plane.mail.models import OutgoingMail
 from control_plane.mail.states import MailEvent, MailState
+from control_plane.operations.steps.base import Tools
 from control_plane.platform import Platform
 from dentalpin_kit.logs import scrub
 from dentalpin_kit.mail import Mail
@@ -25,6 +26,11 @@ FIRST_PAUSE: Final = timedelta(minutes=1)
 LONGEST_PAUSE: Final = timedelta(hours=1)
 
 log = logging.getLogger(__name__)
+
+
+async def run(tools: Tools) -> None:
+    """The pass."""
+    await deliver(tools.platform)
 
 
 async def deliver(platform: Platform) -> None:

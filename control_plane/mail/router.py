@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from sqlalchemy import select
 
+from control_plane.access.requires import Requires
 from control_plane.access.routing import CurrentActor, PlatformRoute, Session, ThisPlatform
 from control_plane.audit import service as audit
 from control_plane.mail import outbox
@@ -17,7 +18,7 @@ from control_plane.pagination import WantedPage, page
 router = APIRouter(prefix="/mails", tags=["mails"], route_class=PlatformRoute)
 
 
-@router.get("")
+@router.get("", dependencies=[Requires("mails:read")])
 async def list_mails(
     session: Session,
     actor: CurrentActor,
@@ -35,12 +36,12 @@ async def list_mails(
     return MailList(items=[MailOut.of(mail) for mail in found.items], next=found.next)
 
 
-@router.get("/{mail_id}")
+@router.get("/{mail_id}", dependencies=[Requires("mails:read")])
 async def get_mail(mail_id: UUID, session: Session, actor: CurrentActor) -> MailOut:
     return MailOut.of(await outbox.get(session, mail_id))
 
 
-@router.post("/{mail_id}/send-again", status_code=202)
+@router.post("/{mail_id}/send-again", status_code=202, dependencies=[Requires("mails:write")])
 async def send_mail_again(mail_id: UUID, session: Session, actor: CurrentActor, platform: ThisPlatform) -> MailOut:
     """Try a mail again that was given up, for another three days."""
     now = platform.clock.now()

@@ -16,8 +16,24 @@ from control_plane.revisions import models as revisions
 from control_plane.signup import models as signup
 from control_plane.tenants import models as tenants
 from control_plane.vault import models as vault
+from control_plane.webhooks import models as webhooks
 
-MODELS = (access, audit, compliance, databases, idempotency, mail, operations, passes, releases, revisions, signup, tenants, vault)
+MODELS = (
+    access,
+    audit,
+    compliance,
+    databases,
+    idempotency,
+    mail,
+    operations,
+    passes,
+    releases,
+    revisions,
+    signup,
+    tenants,
+    vault,
+    webhooks,
+)
 metadata = Base.metadata
 Table(
     "state_transition",

@@ -12,6 +12,7 @@ from control_plane.mail import outbox
 from control_plane.operations.steps.base import Tools
 from control_plane.tenants.models import Tenant
 from control_plane.tenants.states import TenantState
+from control_plane.webhooks import service as webhooks
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,7 @@ async def keep_house(tools: Tools) -> None:
     async with platform.database.transaction() as session:
         await idempotency.forget_old(session, at=now)
         await outbox.forget_old(session, at=now)
+        await webhooks.forget_old(session, at=now)
         over = select(Tenant).where(Tenant.state == TenantState.DELETED, Tenant.final_dump_until < today).with_for_update(skip_locked=True)
         for tenant in await session.scalars(over):
             assert tenant.final_dump is not None

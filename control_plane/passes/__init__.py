@@ -3,13 +3,17 @@
 from datetime import timedelta
 from typing import Final
 
+from control_plane.mail.delivery import run as mails
 from control_plane.operations.housekeeping import keep_house
 from control_plane.operations.taking_up import take_up
 from control_plane.passes.base import Pass
+from control_plane.webhooks.delivery import run as webhooks
 
 __all__ = ["PASSES", "Pass"]
 
 PASSES: Final[tuple[Pass, ...]] = (
     Pass("housekeeping", timedelta(hours=1), keep_house),
     Pass("take_up", timedelta(minutes=1), take_up),
+    Pass("mails", timedelta(seconds=10), mails),
+    Pass("webhooks", timedelta(seconds=3), webhooks),
 )

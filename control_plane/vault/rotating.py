@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from control_plane.access.models import Account, OidcSignIn
 from control_plane.vault.models import TenantKey
 from control_plane.vault.vault import Vault, key_name, place
+from control_plane.webhooks.models import WebhookEndpoint
 
 AGE: Final = timedelta(days=90)
 """A key seals this long before the platform makes a new one by itself."""
@@ -24,6 +25,8 @@ SEALED: Final[tuple[tuple[Table, str], ...]] = (
     (cast(Table, TenantKey.__table__), "sealed"),
     (cast(Table, Account.__table__), "sealed_second_factor"),
     (cast(Table, OidcSignIn.__table__), "sealed"),
+    (cast(Table, WebhookEndpoint.__table__), "sealed_secret"),
+    (cast(Table, WebhookEndpoint.__table__), "sealed_previous"),
 )
 """(table, column) of every sealed value; the table has one primary key column."""
 

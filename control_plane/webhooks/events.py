@@ -1,0 +1,46 @@
+"""The events there are, as data: which entries of the audit are told to other systems, and which of their details.
+
+What is not listed stays inside. A receiver gets names and ids, and asks the API for the rest with its own rights.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from control_plane.webhooks.models import WebhookEvent
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    name: str
+    """The audit's word for the deed."""
+    summary: str
+    members: tuple[str, ...] = ()
+    """Details that go out, beside the tenant."""
+
+
+TEST: Final = EventType("webhook.test", "Somebody asked for a test of this endpoint.")
+_ALL: Final = (
+    EventType("tenant.created", "A tenant was ordered; its operation sets it up.", ("modules",)),
+    EventType("tenant.modules_changed", "Other modules were chosen for a tenant; its operation brings them.", ("modules",)),
+    EventType("tenant.drift_found", "A runtime does not run what is desired; the platform mends it.", ("reason",)),
+    EventType("tenant.recovered", "A degraded tenant runs what is desired again."),
+    EventType("tenant.delete_requested", "A tenant is to be deleted."),
+    EventType("operation.retried", "A failed operation was taken up again.", ("operation",)),
+    EventType("operation.succeeded", "An operation is done.", ("operation", "kind")),
+    EventType("operation.failed", "An operation gave up; the reason says what to do.", ("operation", "kind", "reason")),
+    TEST,
+)
+EVENTS: Final[Mapping[str, EventType]] = {event.name: event for event in _ALL}
+
+
+def publish(session: AsyncSession, action: str, *, at: datetime, tenant_id: UUID | None, details: Mapping[str, Any]) -> None:
+    """Write the event of an audited deed into its transaction; nothing for a deed that is nobody else's business."""
+    event = EVENTS.get(action)
+    if event is not None:
+        told = {name: details[name] for name in event.members if name in details}
+        session.add(WebhookEvent(type=event.name, tenant_id=tenant_id, details=told, happened_at=at))
