@@ -328,7 +328,7 @@ class Invoices:
             "metadata": {},
             "quantity": line.quantity,
             "period": {"start": line.start, "end": line.end},
-            "parent": {"type": kind, kind: details},
+            "parent": {"type": kind, "subscription_item_details": None, "invoice_item_details": None, kind: details},
             "pricing": {
                 "type": "price_details",
                 "price_details": {"price": line.price["id"], "product": line.price["product"]},
