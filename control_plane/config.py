@@ -46,6 +46,9 @@ class Settings(BaseSettings):
     mail_folder: Path | None = None
     smtp_url: SecretStr | None = None
     """smtp://user:password@host:port or smtps://…; absent: mails are files in `mail_folder`."""
+    operators_mail: str | None = None
+    """Where the platform's operators read of campaigns that need them; absent: nothing is mailed to them."""
+    operators_locale: str = "en"
     mail_from: str = "DentalPin <no-reply@localhost>"
 
     vault_keys: SecretStr | None = None

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from control_plane.campaigns.states import CAMPAIGN, MEMBER, WAVE
 from control_plane.compliance.states import MACHINE as EDITION
 from control_plane.mail.states import MACHINE as MAIL
 from control_plane.operations.states import MACHINE as OPERATION
@@ -16,4 +17,7 @@ MACHINES: Final[dict[str, StateMachine[Any, Any]]] = {
     "pack_edition": EDITION,
     "webhook_endpoint": ENDPOINT,
     "webhook_delivery": DELIVERY,
+    "campaign": CAMPAIGN,
+    "campaign_wave": WAVE,
+    "campaign_member": MEMBER,
 }

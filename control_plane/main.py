@@ -16,8 +16,10 @@ from control_plane.access.routing import ThisPlatform, current_actor
 from control_plane.access.service import ensure_first_key
 from control_plane.audit.router import router as audit
 from control_plane.blast_radius.router import router as blast_radius
+from control_plane.campaigns.router import router as campaigns
 from control_plane.compliance.router import router as compliance
 from control_plane.mail.router import router as mails
+from control_plane.maintenance.router import router as maintenance
 from control_plane.notices import Notices
 from control_plane.observability.metrics import observe_request
 from control_plane.observability.router import router as metrics
@@ -36,9 +38,11 @@ from dentalpin_kit.requests import RequestsLayer, RouteLayer
 ROUTERS = (
     audit,
     blast_radius,
+    campaigns,
     compliance,
     keys,
     mails,
+    maintenance,
     modules,
     operations,
     tenants,

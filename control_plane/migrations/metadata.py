@@ -4,11 +4,13 @@ from sqlalchemy import Column, String, Table
 
 from control_plane.access import models as access
 from control_plane.audit import models as audit
+from control_plane.campaigns import models as campaigns
 from control_plane.compliance import models as compliance
 from control_plane.database import Base
 from control_plane.databases import models as databases
 from control_plane.idempotency import models as idempotency
 from control_plane.mail import models as mail
+from control_plane.maintenance import models as maintenance
 from control_plane.operations import models as operations
 from control_plane.passes import models as passes
 from control_plane.releases import models as releases
@@ -21,10 +23,12 @@ from control_plane.webhooks import models as webhooks
 MODELS = (
     access,
     audit,
+    campaigns,
     compliance,
     databases,
     idempotency,
     mail,
+    maintenance,
     operations,
     passes,
     releases,

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
+from control_plane.campaigns.driving import drive_campaigns
 from control_plane.mail.delivery import run as mails
 from control_plane.operations.housekeeping import keep_house
 from control_plane.operations.taking_up import take_up
@@ -16,4 +17,5 @@ PASSES: Final[tuple[Pass, ...]] = (
     Pass("take_up", timedelta(minutes=1), take_up),
     Pass("mails", timedelta(seconds=10), mails),
     Pass("webhooks", timedelta(seconds=3), webhooks),
+    Pass("campaigns", timedelta(seconds=5), drive_campaigns),
 )
