@@ -30,6 +30,7 @@ from control_plane.releases.describe import describe
 from control_plane.releases.router import router as modules
 from control_plane.releases.service import Offer
 from control_plane.signup import pages as signup
+from control_plane.stuck.router import router as stuck
 from control_plane.tenants.router import router as tenants
 from control_plane.upgrades.router import router as upgrades
 from control_plane.webhooks.router import router as webhooks
@@ -45,6 +46,7 @@ ROUTERS = (
     maintenance,
     modules,
     operations,
+    stuck,
     tenants,
     upgrades,
     webhooks,

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.operations.models import Operation, OperationStep
 from control_plane.operations.states import OPEN, StepState
+from control_plane.stuck.service import find as find_stuck
 from control_plane.tenants.models import ObservedTenant, Tenant
 from dentalpin_kit.metrics import Counter, Durations, Instruments, Reading
 
@@ -49,6 +50,9 @@ async def readings(session: AsyncSession, *, at: datetime) -> list[Reading]:
         .group_by(Operation.kind, OperationStep.name)
         .order_by(Operation.kind, OperationStep.name)
     )
+    stuck: dict[tuple[str, ...], float] = {}
+    for one in await find_stuck(session, at=at):
+        stuck[one.what, one.state] = max(one.age_seconds, stuck.get((one.what, one.state), 0.0))
     oldest = await session.scalar(select(func.min(Operation.created_at)).where(Operation.state.in_(OPEN)))
     step_rows = (await session.execute(steps)).all()
     labels = ("kind", "step")
@@ -57,6 +61,12 @@ async def readings(session: AsyncSession, *, at: datetime) -> list[Reading]:
         Reading("dentalpin_platform_tenants", "Tenants by state.", ("state",), _rows(await _all(session, tenants), 1)),
         Reading("dentalpin_platform_runtimes", "Runtimes as last observed.", ("status",), _rows(await _all(session, observed), 1)),
         Reading("dentalpin_platform_operations", "Operations by state.", ("kind", "state"), _rows(await _all(session, operations), 2)),
+        Reading(
+            "dentalpin_platform_stuck_oldest_seconds",
+            "How long the oldest thing in this state has waited for a person, or stood past its deadline.",
+            ("what", "state"),
+            tuple(sorted(stuck.items())),
+        ),
         Reading("dentalpin_platform_operation_oldest_seconds", "Age of the oldest operation under way.", (), (((), waited),)),
         *(
             Reading(f"dentalpin_platform_{name}", about, labels, _rows(step_rows, 2, value=column), "counter")

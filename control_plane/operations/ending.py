@@ -59,13 +59,7 @@ async def give_up(session: AsyncSession, tenant: Tenant, operation: Operation, b
     operation.move(OperationEvent.GAVE_UP, at=at, because=because)
     operation.next_attempt_at = at + TAKEN_UP_AFTER
     _record(session, tenant, operation, "operation.failed", at=at, reason=because.reason, error_class=because.error_class)
-    event = KINDS[operation.kind].failure
-    # A clinic that proved its revision serves, even where its invitation could not be sent.
-    if operation.direction is Direction.FORWARD and any(
-        one.name is StepName.ATTEST and one.state is StepState.DONE for one in operation.steps
-    ):
-        event = KINDS[operation.kind].success
-    await _tell_tenant(session, tenant, operation, event, at=at, because=because)
+    await _tell_tenant(session, tenant, operation, _failure_of(operation), at=at, because=because)
 
 
 def turn_back(session: AsyncSession, tenant: Tenant, operation: Operation, because: Because, *, at: datetime) -> None:
@@ -132,7 +126,14 @@ async def answer(session: AsyncSession, tenant: Tenant, operation: Operation, *,
             one.state, one.reason = StepState.SKIPPED, because.reason if one is step else one.reason
     operation.move(OperationEvent.CANCELLED, at=at, because=because)
     _record(session, tenant, operation, "operation.cancelled", at=at, reason=because.reason)
-    await _tell_tenant(session, tenant, operation, KINDS[operation.kind].failure, at=at, because=because)
+    await _tell_tenant(session, tenant, operation, _failure_of(operation), at=at, because=because)
+
+
+def _failure_of(operation: Operation) -> TenantEvent | None:
+    kind = KINDS[operation.kind]
+    attested = any(one.name is StepName.ATTEST and one.state is StepState.DONE for one in operation.steps)
+    # A clinic that proved its revision serves, even where its invitation could not be sent.
+    return kind.success if attested and operation.direction is Direction.FORWARD else kind.failure
 
 
 async def _tell_tenant(

@@ -107,6 +107,16 @@ async def hold(session: AsyncSession, held: Held) -> None:
         raise LeaseLost(held)
 
 
+async def cut_off(session: AsyncSession, tenant_id: UUID, *, seconds: float) -> bool:
+    """Take a tenant from the worker that holds it, where one does: it can write nothing more, and notices within a lease's time.
+
+    Until then nobody else may claim the tenant, or a step would be done twice at a time.
+    """
+    held = (Lease.tenant_id == tenant_id, Lease.until > func.clock_timestamp(), Lease.owner.is_not(None))
+    taken = update(Lease).where(*held).values(owner=None, fence=Lease.fence + 1, until=_until(seconds)).returning(Lease.fence)
+    return (await session.scalars(taken)).first() is not None
+
+
 async def release(session: AsyncSession, held: Held) -> None:
     """Give the tenant back; nothing where it was lost."""
     await session.execute(update(Lease).where(Lease.tenant_id == held.tenant_id, Lease.fence == held.fence).values(owner=None, until=None))

@@ -3,17 +3,20 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Annotated, Final, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import BaseModel, ConfigDict, StringConstraints
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from control_plane.access.requires import Requires
 from control_plane.access.routing import CurrentActor, PlatformRoute, Session, ThisPlatform
-from control_plane.audit import service as audit
 from control_plane.notices import Notices
-from control_plane.operations import service
+from control_plane.operations import actions, service
+from control_plane.operations.models import Operation
 from control_plane.operations.schemas import OperationOut
 from control_plane.platform import Platform
 from control_plane.tenants.models import Tenant
@@ -73,13 +76,58 @@ async def operation_events(
     yield ServerSentEvent(data={"id": str(operation.id)}, event="end")
 
 
-@router.post("/{operation_id}/retry", status_code=202)
-async def retry_operation(operation: Existing, session: Session, actor: CurrentActor, platform: ThisPlatform) -> OperationOut:
-    """Take a failed operation up again at the step where it failed, with a new deadline."""
-    now = platform.clock.now()
+class Reason(BaseModel):
+    """Why a person steps in; it goes into the audit and is shown with the operation."""
+
+    model_config = ConfigDict(extra="forbid")
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500)]
+
+
+@dataclass(frozen=True)
+class Locked:
+    tenant: Tenant
+    operation: Operation
+
+
+async def locked(operation: Existing, session: Session) -> Locked:
+    """The tenant and then the operation, as everybody locks them."""
     row = await service.get(session, operation.id)
     tenant = await session.get_one(Tenant, row.tenant_id, with_for_update=True, populate_existing=True)
     await session.refresh(row, with_for_update=True)
-    await service.retry(session, tenant, row, at=now)
-    audit.record(session, actor, "operation.retried", at=now, tenant_id=tenant.id, operation=str(row.id))
-    return OperationOut.of(row, tenant.slug)
+    return Locked(tenant, row)
+
+
+LockedOperation = Annotated[Locked, Depends(locked)]
+_WRITES: Final = [Requires("operations:write")]
+
+
+@router.post("/{operation_id}/retry", status_code=202, dependencies=_WRITES)
+async def retry_operation(found: LockedOperation, session: Session, actor: CurrentActor, platform: ThisPlatform) -> OperationOut:
+    """Take a failed operation up again at the step where it failed, with a new deadline; let one that waits try at once."""
+    await actions.retry(session, found.tenant, found.operation, actor=actor, at=platform.clock.now())
+    return OperationOut.of(found.operation, found.tenant.slug)
+
+
+@router.post("/{operation_id}/skip", status_code=202, dependencies=_WRITES)
+async def skip_step(why: Reason, found: LockedOperation, session: Session, actor: CurrentActor, platform: ThisPlatform) -> OperationOut:
+    """Leave out the step it stands at, where nothing that follows needs it (`skippable`), and go on."""
+    await actions.skip(session, found.tenant, found.operation, why.reason, actor=actor, at=platform.clock.now())
+    return OperationOut.of(found.operation, found.tenant.slug)
+
+
+@router.post("/{operation_id}/cancel", status_code=202, dependencies=_WRITES)
+async def cancel_operation(
+    why: Reason, found: LockedOperation, session: Session, actor: CurrentActor, platform: ThisPlatform
+) -> OperationOut:
+    """End it without finishing it, at the end of the step a worker is at. What it left behind is taken back where that is possible."""
+    await actions.cancel(session, found.tenant, found.operation, why.reason, actor=actor, at=platform.clock.now())
+    return OperationOut.of(found.operation, found.tenant.slug)
+
+
+@router.post("/{operation_id}/roll-back", status_code=202, dependencies=_WRITES)
+async def roll_back_operation(
+    why: Reason, found: LockedOperation, session: Session, actor: CurrentActor, platform: ThisPlatform
+) -> OperationOut:
+    """Take back what it has done, data included, at the end of the step a worker is at."""
+    await actions.roll_back(session, found.tenant, found.operation, why.reason, actor=actor, at=platform.clock.now())
+    return OperationOut.of(found.operation, found.tenant.slug)

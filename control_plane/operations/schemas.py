@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from control_plane.operations.kinds import OperationKind, StepName
+from control_plane.operations.kinds import STEP_KINDS, OperationKind, StepName
 from control_plane.operations.models import Operation
 from control_plane.operations.states import MACHINE, Ask, Direction, OperationState, StepState
 from dentalpin_kit.problems import ErrorClass
@@ -24,6 +24,8 @@ class StepOut(BaseModel):
     reason: str | None
     started_at: datetime | None
     finished_at: datetime | None
+    skippable: bool
+    """Whether a person may leave it out."""
 
 
 class FailureOut(BaseModel):
@@ -91,6 +93,7 @@ class OperationOut(BaseModel):
                     reason=step.reason,
                     started_at=step.started_at,
                     finished_at=step.finished_at,
+                    skippable=STEP_KINDS[step.name].skippable,
                 )
                 for step in operation.steps
             ],

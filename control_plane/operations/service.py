@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.access.actors import Actor
-from control_plane.operations.errors import OperationNotFailed, OperationOutdated, UnknownOperation
+from control_plane.operations.errors import OperationNotRetryable, OperationOutdated, UnknownOperation
 from control_plane.operations.kinds import ASIDE, KINDS, OperationKind
 from control_plane.operations.models import Because, Operation, OperationStep
 from control_plane.operations.states import OPEN, OperationEvent, OperationState, StepState
@@ -79,9 +79,9 @@ def end_replaced(older: Operation, by: Operation, *, at: datetime) -> None:
 
 
 async def retry(session: AsyncSession, tenant: Tenant, operation: Operation, *, at: datetime) -> Operation:
-    """Queue a failed operation again, with a new deadline, from the step it failed at. Raises OperationNotFailed, OperationOutdated."""
+    """Queue a failed operation again, with a new deadline, from the step it failed at. Raises OperationNotRetryable, OperationOutdated."""
     if operation.state is not OperationState.FAILED:
-        raise OperationNotFailed(operation.id, operation.state)
+        raise OperationNotRetryable(operation.id, operation.state)
     latest = await latest_operation(session, tenant.id)
     if latest is not None and latest.id != operation.id and operation.kind not in ASIDE:
         raise OperationOutdated(operation.id)

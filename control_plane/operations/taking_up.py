@@ -25,7 +25,7 @@ async def take_up(tools: Tools) -> None:
         Operation.next_attempt_at <= platform.clock.now(),
     )
     async with platform.database.transaction() as session:
-        found = (await session.execute(due.order_by(Operation.next_attempt_at))).tuples().all()
+        found = (await session.execute(due.order_by(Operation.next_attempt_at))).all()
     for operation_id, tenant_id in found:
         now = platform.clock.now()
         async with platform.database.transaction() as session:
