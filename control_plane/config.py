@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     webhook_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
     """Networks inside that webhooks may reach, as `10.1.2.0/24,192.0.2.7/32`; without them only the internet, and only by https."""
 
+    requests_per_minute: int = Field(6000, ge=20)
+    """How many requests of the API one caller may send, over all processes."""
+
     worker_slots: int = Field(4, ge=1)
     lease_seconds: float = Field(10.0, gt=0)
     """How long a worker that went silent keeps its tenant; renewed at a third of it."""

@@ -63,6 +63,8 @@ async def _domain_error(request: Request, error: Exception) -> JSONResponse:
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
     if isinstance(error, TemporaryError):
         headers["Retry-After"] = "1"
+    if "retry_after" in error.context:
+        headers["Retry-After"] = str(error.context["retry_after"])
     return problem(error.status, error.code, error.message, error.context, headers=headers)
 
 

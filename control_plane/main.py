@@ -11,9 +11,12 @@ from sqlalchemy import text
 from starlette.middleware import Middleware
 
 from control_plane import errors
+from control_plane.access.accounts_router import router as accounts
 from control_plane.access.router import router as keys
 from control_plane.access.routing import ThisPlatform, current_actor
 from control_plane.access.service import ensure_first_key
+from control_plane.access.session_router import entrances
+from control_plane.access.session_router import router as sign_ins
 from control_plane.audit.router import router as audit
 from control_plane.blast_radius.router import router as blast_radius
 from control_plane.campaigns.router import router as campaigns
@@ -37,6 +40,7 @@ from control_plane.webhooks.router import router as webhooks
 from dentalpin_kit.requests import RequestsLayer, RouteLayer
 
 ROUTERS = (
+    accounts,
     audit,
     blast_radius,
     campaigns,
@@ -46,6 +50,7 @@ ROUTERS = (
     maintenance,
     modules,
     operations,
+    sign_ins,
     stuck,
     tenants,
     upgrades,
@@ -122,5 +127,6 @@ def create_app(platform: Platform) -> FastAPI:
     for router in ROUTERS:
         v1.include_router(router)
     app.include_router(v1)
+    app.include_router(entrances, prefix="/v1")
     signup.install(app)
     return app

@@ -4,7 +4,9 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from control_plane.access.passwords import Passwords
 from control_plane.access.signing import load_signing_key
+from control_plane.access.throttle import Requests
 from control_plane.clock import Clock, SystemClock
 from control_plane.compliance.loading import Packs, official_packs
 from control_plane.config import Settings
@@ -43,6 +45,8 @@ class Platform:
     objects: ObjectStore
     servers: Servers
     vault: Vault
+    requests: Requests
+    passwords: Passwords = field(default_factory=Passwords)
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held from describing the runtime's environment to registering what was found: what was read last counts."""
 
@@ -63,6 +67,7 @@ class Platform:
             sender=Sender(settings.webhook_networks),
             objects=open_store(settings),
             servers=Servers(settings, database),
+            requests=Requests(database, settings.requests_per_minute),
             vault=Vault(KeyRing(settings), clock.now),
         )
 

@@ -18,6 +18,8 @@ class Actor:
     account_id: UUID | None = None
     """The account behind a session or a key; None for the platform itself and for keys that belong to nobody."""
     reseller_id: UUID | None = None
+    session_id: UUID | None = None
+    """Set for somebody who signed in, in person; None for keys."""
 
     @property
     def label(self) -> str:

@@ -5,7 +5,7 @@ and closes it before the answer leaves (FastAPI's own `yield` dependencies are n
 """
 
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Final, cast
 
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
@@ -13,11 +13,14 @@ from fastapi.security import HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.access.actors import Actor
+from control_plane.access.errors import ForeignOrigin
 from control_plane.access.requires import permit
 from control_plane.access.service import authenticate
 from control_plane.idempotency import service as idempotency
 from control_plane.platform import Platform
 
+COOKIE: Final = "dentalpin_platform"
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _bearer = HTTPBearer(auto_error=False, description="An operator key; `./dev key` makes one.")
 
 
@@ -42,7 +45,7 @@ class PlatformRoute(APIRoute):
             try:
                 async with platform.database.transaction() as session:
                     request.state.session = session
-                    request.state.actor = actor = await authenticate(session, request.headers.get("authorization"))
+                    request.state.actor = actor = await _caller(platform, session, request)
                     await permit(session, actor, self.dependant, request)
                     claim = await idempotency.claim(session, request, scope=actor.label, at=platform.clock.now())
                     if claim is not None and claim.answer is not None:
@@ -67,13 +70,35 @@ def _session(request: Request) -> AsyncSession:
     return cast(AsyncSession, request.state.session)
 
 
+async def _caller(platform: Platform, session: AsyncSession, request: Request) -> Actor:
+    """Raises NotAuthenticated, ForeignOrigin, TooManyRequests."""
+    now = platform.clock.now()
+    actor = await authenticate(session, request.headers.get("authorization"), request.cookies.get(COOKIE), at=now)
+    if actor.session_id is not None and request.method not in _SAFE:
+        refuse_foreign(request, platform)
+    await platform.requests.count(actor.label, at=now)
+    return actor
+
+
+def refuse_foreign(request: Request, platform: Platform) -> None:
+    """Browsers send cookies along with what other sites ask for, and say which site it was. Raises ForeignOrigin."""
+    origin = request.headers.get("origin")
+    own = {platform.settings.public_url.rstrip("/"), str(request.base_url).rstrip("/")}
+    if (origin is not None and origin not in own) or request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        raise ForeignOrigin
+
+
 async def current_actor(request: Request, _: Annotated[object, Depends(_bearer)]) -> Actor:
     """The caller; for routes of another class (as the compliance pages) authenticated here, in a transaction of its own."""
     known = getattr(request.state, "actor", None)
     if known is not None:
         return cast(Actor, known)
-    async with platform_of(request).database.transaction() as session:
-        return await authenticate(session, request.headers.get("authorization"))
+    platform = platform_of(request)
+    async with platform.database.transaction() as session:
+        actor = await _caller(platform, session, request)
+        await permit(session, actor, request.scope["route"].dependant, request)
+    request.state.actor = actor
+    return actor
 
 
 ThisPlatform = Annotated[Platform, Depends(platform_of)]

@@ -26,8 +26,8 @@ AREAS: Final = (
 )
 READ: Final = frozenset(f"{area}:read" for area in AREAS)
 WRITE: Final = frozenset(f"{area}:write" for area in AREAS)
-SPECIAL: Final = frozenset({"tenants:delete", "backups:restore"})
-"""Writing that takes data away or puts older data in its place."""
+SPECIAL: Final = frozenset({"tenants:delete", "tenants:grant", "backups:restore"})
+"""Writing that takes data away, puts older data in its place, or lets others in."""
 ALL: Final = READ | WRITE | SPECIAL
 
 
@@ -56,7 +56,7 @@ ROLES: Final[Mapping[tuple[Kind, Role], frozenset[str]]] = {
     (Kind.OPERATOR, Role.SUPPORT): READ | {"operations:write", "support:write", "mails:write"},
     (Kind.OPERATOR, Role.READ_ONLY): READ,
     (Kind.OWNER, Role.OWNER): _CUSTOMER
-    | {"tenants:delete", "backups:write", "backups:restore", "exports:write", "support:read", "support:write"},
+    | {"tenants:delete", "tenants:grant", "backups:write", "backups:restore", "exports:write", "support:read", "support:write"},
     (Kind.RESELLER, Role.ADMIN): _CUSTOMER | {"backups:write", "support:read"},
     (Kind.RESELLER, Role.STAFF): _CUSTOMER - {"tenants:write", "audit:read"},
 }

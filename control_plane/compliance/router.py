@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 
+from control_plane.access.requires import Guards, Requires
 from control_plane.clock import Clock
 from control_plane.compliance.errors import BadDate, CountryNotFound, UnknownCountry
 from control_plane.compliance.facts import Facts
@@ -18,8 +19,9 @@ from control_plane.platform import Platform
 from control_plane.releases import service as releases
 from control_plane.releases.errors import NoRelease
 
-router = APIRouter(prefix="/compliance", tags=["compliance"])
+router = APIRouter(prefix="/compliance", tags=["compliance"], dependencies=[Guards("compliance")])
 
+OPEN_TO_OWNERS = Requires("compliance:read", own=True)
 _NAMED = frozenset({"on", "territory", "legal_form", "tax_id"})
 
 OfficialPacks = Annotated[Packs, Depends(official_packs)]
@@ -41,7 +43,7 @@ def _clock(request: Request) -> Clock:
     return clock
 
 
-@router.get("")
+@router.get("", dependencies=[OPEN_TO_OWNERS])
 def list_countries(packs: OfficialPacks, accept_language: AcceptLanguage = None) -> CountriesOut:
     """The countries with a pack, their territories, and the facts each asks for."""
     language = preferred(accept_language)
@@ -61,7 +63,7 @@ async def _modules(request: Request) -> Manifests | None:
     return {name: module.model_dump() for name, module in catalogue.usable().items()}
 
 
-@router.get("/{country}")
+@router.get("/{country}", dependencies=[OPEN_TO_OWNERS])
 def get_requirements(
     country: str,
     request: Request,

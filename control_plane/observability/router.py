@@ -5,11 +5,14 @@ from typing import Any
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse, Response
 
+from control_plane.access.requires import Guards
 from control_plane.access.routing import ThisPlatform, current_actor
 from control_plane.observability.metrics import INSTRUMENTS, readings
 from dentalpin_kit.metrics import CONTENT_TYPE
 
-router = APIRouter(prefix="/metrics", tags=["observability"], dependencies=[Depends(current_actor)], include_in_schema=False)
+router = APIRouter(
+    prefix="/metrics", tags=["observability"], dependencies=[Depends(current_actor), Guards("metrics")], include_in_schema=False
+)
 
 
 @router.get("")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+from control_plane.access import tidying
 from control_plane.access.actors import WORKER
 from control_plane.audit import service as audit
 from control_plane.idempotency import service as idempotency
@@ -22,6 +23,7 @@ async def keep_house(tools: Tools) -> None:
     now, today = platform.clock.now(), platform.clock.today()
     async with platform.database.transaction() as session:
         await idempotency.forget_old(session, at=now)
+        await tidying.forget_old(session, at=now)
         await outbox.forget_old(session, at=now)
         await webhooks.forget_old(session, at=now)
         over = select(Tenant).where(Tenant.state == TenantState.DELETED, Tenant.final_dump_until < today).with_for_update(skip_locked=True)

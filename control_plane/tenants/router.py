@@ -6,6 +6,8 @@ from fastapi import APIRouter, Depends, Query, Response
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from control_plane.access import accounts
+from control_plane.access.requires import Guards, Requires
 from control_plane.access.routing import CurrentActor, PlatformRoute, Session, ThisPlatform
 from control_plane.audit.models import AuditEntry
 from control_plane.audit.schemas import AuditList, AuditOut
@@ -30,7 +32,7 @@ from control_plane.tenants.schemas import (
 from control_plane.tenants.service import Started
 from control_plane.tenants.states import TenantState
 
-router = APIRouter(prefix="/tenants", tags=["tenants"], route_class=PlatformRoute)
+router = APIRouter(prefix="/tenants", tags=["tenants"], route_class=PlatformRoute, dependencies=[Guards("tenants")])
 
 
 async def known_tenant(slug: str, session: Session, actor: CurrentActor) -> Tenant:
@@ -61,12 +63,14 @@ async def answered(session: AsyncSession, platform: Platform, started: Started, 
     return StartedOut(tenant=await shown(session, platform, started.tenant), operation=operation)
 
 
-@router.post("", status_code=202)
+@router.post("", status_code=202, dependencies=[Requires("tenants:write", own=True)])
 async def create_tenant(new: NewTenant, session: Session, actor: CurrentActor, platform: ThisPlatform, response: Response) -> StartedOut:
-    return await answered(session, platform, await service.create(session, platform, new, actor=actor), response)
+    started = await service.create(session, platform, new, actor=actor)
+    await accounts.grant_to_maker(session, actor, started.tenant, at=platform.clock.now())
+    return await answered(session, platform, started, response)
 
 
-@router.get("")
+@router.get("", dependencies=[Requires("tenants:read", own=True)])
 async def list_tenants(
     session: Session,
     actor: CurrentActor,
@@ -74,7 +78,7 @@ async def list_tenants(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     state: TenantState | None = None,
 ) -> TenantList:
-    tenants = await service.page(session, after=after, limit=limit + 1, state=state)
+    tenants = await service.page(session, actor, after=after, limit=limit + 1, state=state)
     following = tenants[limit - 1].slug if len(tenants) > limit else None
     return TenantList(items=[TenantSummary.of(tenant) for tenant in tenants[:limit]], next=following)
 
@@ -91,7 +95,7 @@ async def list_operations(tenant: KnownTenant, session: Session, limit: Annotate
     return OperationList(items=[OperationOut.of(operation, tenant.slug) for operation in await session.scalars(query)])
 
 
-@router.get("/{slug}/audit")
+@router.get("/{slug}/audit", dependencies=[Requires("audit:read")])
 async def list_audit(tenant: KnownTenant, session: Session, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> AuditList:
     """Who did what to this tenant, the last deed first."""
     query = select(AuditEntry).where(AuditEntry.tenant_id == tenant.id).order_by(AuditEntry.number.desc()).limit(limit)
@@ -123,7 +127,7 @@ async def send_invitation(
     return await answered(session, platform, started, response)
 
 
-@router.delete("/{slug}", status_code=202)
+@router.delete("/{slug}", status_code=202, dependencies=[Requires("tenants:delete")])
 async def delete_tenant(
     tenant: LockedTenant, session: Session, actor: CurrentActor, platform: ThisPlatform, response: Response
 ) -> StartedOut:

@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.access.actors import Actor
+from control_plane.access.requires import visible
 from control_plane.audit import service as audit
 from control_plane.databases import service as databases
 from control_plane.operations import service as operations
@@ -49,9 +50,9 @@ async def find(session: AsyncSession, slug: str, *, lock: bool = False) -> Tenan
     return tenant
 
 
-async def page(session: AsyncSession, *, after: str | None, limit: int, state: TenantState | None) -> list[Tenant]:
-    """Tenants by slug, `limit` of them, that follow `after`; deleted ones only where asked for."""
-    query = select(Tenant).order_by(Tenant.slug, Tenant.id).limit(limit)
+async def page(session: AsyncSession, actor: Actor, *, after: str | None, limit: int, state: TenantState | None) -> list[Tenant]:
+    """Tenants this actor may see, by slug, `limit` of them, that follow `after`; deleted ones only where asked for."""
+    query = visible(select(Tenant), actor).order_by(Tenant.slug, Tenant.id).limit(limit)
     query = query.where(Tenant.state == state) if state else query.where(Tenant.state != TenantState.DELETED)
     if after is not None:
         query = query.where(Tenant.slug > after)

@@ -44,7 +44,7 @@ async def test_a_start_that_died_before_storing_the_first_key_is_finished(platfo
 
     assert file.read_text() == written
     async with platform.database.transaction() as session:
-        assert (await authenticate(session, f"Bearer {written.strip()}")).kind == "operator"
+        assert (await authenticate(session, f"Bearer {written.strip()}", at=platform.clock.now())).kind == "operator"
 
 
 def test_the_signing_key_is_made_once(tmp_path):
