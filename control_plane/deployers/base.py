@@ -130,6 +130,26 @@ class Observation:
     reason: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What a release did to a copy of a tenant's data."""
+
+    ok: bool
+    seconds: float
+    modules: tuple[dict[str, Any], ...] = ()
+    """Each module something was done to, with its outcome and the reason of a failure."""
+    problem: str | None = None
+
+
+@runtime_checkable
+class Rehearses(Protocol):
+    """A deployer that can run a release's pending processor on a copy."""
+
+    async def rehearse(self, tenant: Placement, database: DatabaseAddress) -> Rehearsal:
+        """Bring the copy at `database` to the release at `tenant.environment`. Nothing serves, nothing is sent, nothing of it stays."""
+        ...
+
+
 @runtime_checkable
 class Renders(Protocol):
     """A deployer that can say beforehand whether it would start another process."""

@@ -2,6 +2,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from control_plane.errors import Conflict, NotFound
+from dentalpin_kit.problems import ErrorClass
 
 
 class UnknownOperation(NotFound):
@@ -71,4 +72,16 @@ class StepNotSkippable(Conflict):
             "reason names and retry, or cancel the operation.",
             operation=str(operation_id),
             step=step,
+        )
+
+
+class TenantBusy(Conflict):
+    code: ClassVar[str] = "tenant_busy"
+    error_class: ClassVar[ErrorClass] = ErrorClass.TEMPORARY
+
+    def __init__(self, slug: str, what: str, operation: str) -> None:
+        super().__init__(
+            f"{slug!r} is in the middle of another operation ({what}). Wait for its end, or cancel it: `GET /v1/operations/{operation}`.",
+            slug=slug,
+            operation=operation,
         )

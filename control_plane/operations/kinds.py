@@ -35,6 +35,8 @@ class StepName(StrEnum):
     ATTEST = "attest"
     INVITE = "invite"
     BACKUP = "backup"
+    PLAN = "plan"
+    """Record the revision on another release, if it still suits."""
     STOP = "stop"
     LOAD = "load"
     """Replace the database's content by a backup's."""
@@ -69,6 +71,8 @@ class Kind:
     """From the request (or the retry, or the turning back) to giving up with a reason."""
     back: tuple[StepName, ...] = ()
     """What takes it back when it fails or a person says so. A name that is also among `steps` is done even where the rest is left out."""
+    tries: int | None = None
+    """How often in a row a step may fail for what is ours to mend before it turns back; nothing that is away for now counts."""
     back_from: StepName | None = None
     """The step whose beginning leaves something to take back; failing before it is simply failing. The first step: always."""
     no_cancel_from: StepName | None = None
@@ -95,6 +99,7 @@ STEP_KINDS: Final = {
     S.ATTEST: StepKind(timedelta(seconds=60)),
     S.INVITE: StepKind(timedelta(seconds=60), skippable=True),
     S.BACKUP: StepKind(timedelta(minutes=30)),
+    S.PLAN: StepKind(timedelta(seconds=60)),
     S.STOP: StepKind(timedelta(seconds=120)),
     S.LOAD: StepKind(timedelta(minutes=30)),
     S.GO_BACK: StepKind(timedelta(seconds=60)),
@@ -129,8 +134,9 @@ KINDS: Final = {
         failure=E.OPERATION_FAILED,
     ),
     K.UPGRADE: Kind(
-        (S.BACKUP, S.DEPLOY, S.ATTEST),
+        (S.BACKUP, S.PLAN, S.DEPLOY, S.ATTEST),
         timedelta(minutes=60),
+        tries=15,
         back=(S.GO_BACK, S.UNDO_DATA, S.REDEPLOY, S.REATTEST),
         back_from=S.BACKUP,
         no_cancel_from=S.DEPLOY,

@@ -47,6 +47,10 @@ def judge(observation: Observation, revision: Revision) -> Verdict:
             True,
             f"The runtime reports another content of revision {revision.generation} than was issued; it must be deployed again.",
         )
+    if proof.release_id not in (None, revision.release_id):
+        return Verdict(
+            False, True, f"The runtime runs the release {proof.release_id}, revision {revision.generation} asks for {revision.release_id}."
+        )
     if lacking := _not_as_asked(proof, revision):
         return Verdict(False, True, lacking)
     if not proof.healthy:

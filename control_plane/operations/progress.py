@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from control_plane.errors import DomainError, TemporaryError
 from control_plane.operations import ending
 from control_plane.operations.backoff import delay_after
-from control_plane.operations.kinds import StepName
+from control_plane.operations.kinds import KINDS, StepName
 from control_plane.operations.leases import Held, hold
 from control_plane.operations.models import Because, Operation
 from control_plane.operations.observing import keep
@@ -87,6 +87,9 @@ async def fail(session: AsyncSession, held: Held, operation_id: UUID, name: Step
     because = because_of(error)
     step = operation.step(name)
     step.state, step.reason = StepState.PENDING, because.reason
+    if operation.because is not None and operation.because.error_class is ErrorClass.TEMPORARY is not because.error_class:
+        # What was away is back: what fails of itself is counted from here.
+        operation.attempts = 0
     operation.because = because
     if isinstance(error, RuntimeNotAsAsked):
         await keep(session, tenant.id, error.observation, at=at)
@@ -100,6 +103,9 @@ async def fail(session: AsyncSession, held: Held, operation_id: UUID, name: Step
     passing = isinstance(error, TemporaryError | TimeoutError) or (
         not isinstance(error, DomainError) and operation.attempts < UNEXPECTED_ATTEMPTS
     )
+    tries = KINDS[operation.kind].tries
+    if tries is not None and operation.attempts >= tries and because.error_class is ErrorClass.US and ending.leaves_something(operation):
+        passing = False
     if not passing:
         await ending.give_up(session, tenant, operation, because, at=at)
         return

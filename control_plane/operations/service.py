@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.access.actors import Actor
-from control_plane.operations.errors import OperationNotRetryable, OperationOutdated, UnknownOperation
+from control_plane.operations.errors import OperationNotRetryable, OperationOutdated, TenantBusy, UnknownOperation
 from control_plane.operations.kinds import ASIDE, KINDS, OperationKind
 from control_plane.operations.models import Because, Operation, OperationStep
 from control_plane.operations.states import OPEN, OperationEvent, OperationState, StepState
@@ -95,6 +95,13 @@ async def retry(session: AsyncSession, tenant: Tenant, operation: Operation, *, 
         tenant.move(event, at=at, deadline=operation.deadline)
     await session.flush()
     return operation
+
+
+async def refuse_busy(session: AsyncSession, tenant: Tenant) -> None:
+    """Raises TenantBusy while an operation is under way that must not be mixed with another: one that can take itself back."""
+    for operation in await open_operations(session, tenant.id):
+        if KINDS[operation.kind].back and KINDS[operation.kind].start is not None:
+            raise TenantBusy(tenant.slug, operation.kind.value.replace("_", " "), str(operation.id))
 
 
 async def get(session: AsyncSession, operation_id: UUID) -> Operation:

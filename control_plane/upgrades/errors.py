@@ -19,17 +19,6 @@ class ReleaseUnfit(Conflict):
         )
 
 
-class TenantBusy(Conflict):
-    code: ClassVar[str] = "tenant_busy"
-
-    def __init__(self, slug: str, what: str, operation: str) -> None:
-        super().__init__(
-            f"{slug!r} is in the middle of another operation ({what}). Wait for its end, or cancel it: `GET /v1/operations/{operation}`.",
-            slug=slug,
-            operation=operation,
-        )
-
-
 class NotUpgradable(Conflict):
     code: ClassVar[str] = "tenant_not_at_rest"
 
@@ -40,3 +29,10 @@ class NotUpgradable(Conflict):
             slug=slug,
             state=state,
         )
+
+
+class RehearsalImpossible(Conflict):
+    code: ClassVar[str] = "rehearsal_impossible"
+
+    def __init__(self) -> None:
+        super().__init__("The deployer of this platform cannot rehearse. Try the release on a copy of the clinic instead.")

@@ -1,15 +1,17 @@
 """/v1/tenants/{slug}/releases and …/upgrade: which release a clinic may get, and getting it."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from control_plane.access.requires import Requires
 from control_plane.access.routing import CurrentActor, PlatformRoute, Session, ThisPlatform
 from control_plane.audit import service as audit
 from control_plane.releases import service as releases
 from control_plane.revisions import service as revisions
-from control_plane.tenants.router import KnownTenant, LockedTenant
+from control_plane.tenants.router import KnownTenant, LockedTenant, answered
+from control_plane.tenants.schemas import StartedOut
+from control_plane.tenants.service import Started
 from control_plane.upgrades import service
-from control_plane.upgrades.schemas import FitList, FitOut, PolicyOut, ReleasePolicy, UpgradePlanOut, UpgradeRequest
+from control_plane.upgrades.schemas import FitList, FitOut, PolicyOut, RehearsalRequest, ReleasePolicy, UpgradePlanOut, UpgradeRequest
 
 router = APIRouter(prefix="/tenants/{slug}", tags=["releases"], route_class=PlatformRoute)
 
@@ -44,3 +46,21 @@ async def plan_upgrade(wanted: UpgradeRequest, tenant: KnownTenant, session: Ses
     """What the same upgrade would change, and what speaks against it. Nothing is written."""
     release = await service.target_for(session, platform, tenant, wanted.release)
     return UpgradePlanOut.planned(await service.assess(session, platform, tenant, release), tenant, platform.prices)
+
+
+@router.post("/upgrade", status_code=202, dependencies=[Requires("releases:write")])
+async def upgrade(
+    wanted: UpgradeRequest, tenant: LockedTenant, session: Session, actor: CurrentActor, platform: ThisPlatform, response: Response
+) -> StartedOut:
+    """Move the clinic to a release: backup, deploy, attest. Where that fails it goes back by itself, with its data."""
+    operation = await service.upgrade(session, platform, tenant, wanted.release, actor=actor, override=wanted.override)
+    return await answered(session, platform, Started(tenant, operation), response)
+
+
+@router.post("/rehearsals", status_code=202, dependencies=[Requires("releases:write")])
+async def rehearse(
+    wanted: RehearsalRequest, tenant: LockedTenant, session: Session, actor: CurrentActor, platform: ThisPlatform, response: Response
+) -> StartedOut:
+    """Try a release on a copy of the clinic's newest backup; the operation's `result.rehearsal` says what came of it."""
+    operation = await service.rehearse(session, platform, tenant, wanted.release, actor=actor)
+    return await answered(session, platform, Started(tenant, operation), response)

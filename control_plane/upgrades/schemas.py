@@ -26,6 +26,11 @@ class UpgradeRequest(Request):
     """Set a pin, a yank, a channel or an age aside; never what the clinic's data forbids."""
 
 
+class RehearsalRequest(Request):
+    release: ReleaseName | None = None
+    """Left out: the clinic's pin, or the newest of its channel."""
+
+
 class ReleasePolicy(Request):
     pinned: ReleaseName | None = None
     """The only release the clinic may be moved to; null takes the pin away. Nothing is moved by this."""

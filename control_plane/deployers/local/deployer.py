@@ -23,6 +23,7 @@ from control_plane.deployers.base import (
     Observation,
     ObservationStatus,
     Placement,
+    Rehearsal,
     RoleVerifiers,
     RuntimeRefused,
 )
@@ -30,6 +31,7 @@ from control_plane.deployers.local.environment import REVISION
 from control_plane.deployers.local.files import packed, unpack
 from control_plane.deployers.local.placement import FILE as PLACEMENT
 from control_plane.deployers.local.placement import write_private
+from control_plane.deployers.local.rehearsing import rehearse
 from control_plane.deployers.local.secrets import ensure_secrets, write_addresses
 from control_plane.deployers.local.settings import announcement
 from dentalpin_kit.tokens import SigningKey, sign
@@ -91,6 +93,10 @@ class LocalDeployer:
         folder = self.folder(tenant_id)
         applied, placed = _read(folder / REVISION), _read(folder / PLACEMENT)
         return applied is not None and placed is not None and placed["digest"] != _digest(applied, database)
+
+    async def rehearse(self, tenant: Placement, database: DatabaseAddress) -> Rehearsal:
+        environment = self._environment(tenant) or self._usual
+        return await rehearse(self.folder(tenant.tenant_id), environment / "bin" / "dentalpin", database)
 
     async def observe(self, tenant_id: UUID) -> Observation:
         shown = await self._show(tenant_id)
