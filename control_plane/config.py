@@ -74,6 +74,11 @@ class Settings(BaseSettings):
     object_store_secret: SecretStr | None = None
     release_minimum_age_hours: int = Field(0, ge=0)
     """How long a release of the stable channel is known before a new clinic gets it or a campaign may start with it."""
+    backup_every_hours: Literal[1, 2, 3, 4, 6, 8, 12, 24] = 24
+    """How often tenants are backed up that nobody set otherwise."""
+    backups_at_once: int = Field(2, ge=1)
+    backup_checks: int = Field(3, ge=0)
+    """At least so many backups are restored every night to see whether they can be; one tenant in a hundred, where that is more."""
     final_dump_days: int = Field(90, ge=1)
     """How long the dump of a deleted tenant is kept."""
 

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from control_plane.backups.states import MACHINE as BACKUP
 from control_plane.campaigns.states import CAMPAIGN, MEMBER, WAVE
 from control_plane.compliance.states import MACHINE as EDITION
 from control_plane.mail.states import MACHINE as MAIL
@@ -20,4 +21,5 @@ MACHINES: Final[dict[str, StateMachine[Any, Any]]] = {
     "campaign": CAMPAIGN,
     "campaign_wave": WAVE,
     "campaign_member": MEMBER,
+    "backup": BACKUP,
 }

@@ -18,6 +18,8 @@ from control_plane.access.service import ensure_first_key
 from control_plane.access.session_router import entrances
 from control_plane.access.session_router import router as sign_ins
 from control_plane.audit.router import router as audit
+from control_plane.backups.router import checks as backup_checks
+from control_plane.backups.router import router as backups
 from control_plane.blast_radius.router import router as blast_radius
 from control_plane.campaigns.router import router as campaigns
 from control_plane.compliance.router import router as compliance
@@ -42,6 +44,8 @@ from dentalpin_kit.requests import RequestsLayer, RouteLayer
 ROUTERS = (
     accounts,
     audit,
+    backup_checks,
+    backups,
     blast_radius,
     campaigns,
     compliance,

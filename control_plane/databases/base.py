@@ -1,6 +1,6 @@
 """What the worker asks of a database server. Every method may be repeated after a crash at any point."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -62,6 +62,10 @@ class DatabaseServer(Protocol):
 
     def dumping(self, tenant_id: UUID) -> AbstractAsyncContextManager[Dumping | None]:
         """A dump of the whole database as a stream; None when there is no database."""
+        ...
+
+    async def read_through(self, content: AsyncIterable[bytes]) -> None:
+        """Have every row of a dump read and thrown away. Raises DatabaseServerUnavailable where it is no whole dump."""
         ...
 
     async def load(self, tenant_id: UUID, database: str, source: Source, *, roles_of: UUID) -> Contents:

@@ -6,7 +6,7 @@ CREATE DATABASE cannot be part of a transaction, hence every statement is repeat
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +21,7 @@ from control_plane.databases.contents import Contents
 from control_plane.databases.copying import Copying
 from control_plane.databases.dumping import dump_database
 from control_plane.databases.names import app_role, database_name, owner_role
-from control_plane.databases.programs import Server
+from control_plane.databases.programs import Server, feed, find_program
 from control_plane.databases.statements import create, drop_database, join, run
 from control_plane.deployers.base import DatabaseAddress, RoleVerifiers
 
@@ -84,6 +84,9 @@ class SharedServer:
 
     def dumping(self, tenant_id: UUID) -> AbstractAsyncContextManager[Dumping | None]:
         return self._copying.dumping(tenant_id)
+
+    async def read_through(self, content: AsyncIterable[bytes]) -> None:
+        await feed(find_program("pg_restore", self._bindir), ["--file=/dev/null"], content)
 
     async def load(self, tenant_id: UUID, database: str, source: Source, *, roles_of: UUID) -> Contents:
         return await self._copying.load(tenant_id, database, source, roles_of=roles_of)

@@ -4,6 +4,7 @@ from sqlalchemy import Column, String, Table
 
 from control_plane.access import models as access
 from control_plane.audit import models as audit
+from control_plane.backups import models as backups
 from control_plane.campaigns import models as campaigns
 from control_plane.compliance import models as compliance
 from control_plane.database import Base
@@ -24,6 +25,7 @@ MODELS = (
     access,
     audit,
     campaigns,
+    backups,
     compliance,
     databases,
     idempotency,

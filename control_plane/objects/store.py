@@ -5,7 +5,7 @@ Keys are made here and name no person: `backups/<tenant id>/<backup id>`. What i
 
 import asyncio
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -55,7 +55,7 @@ class ObjectStore:
             await asyncio.to_thread(_sync, self._folder / key)
         return await self.stat(key)
 
-    async def get(self, key: str) -> AsyncIterator[bytes]:
+    async def get(self, key: str) -> AsyncGenerator[bytes, None]:
         """The content in pieces, as it arrives."""
         with _translated(key):
             found = await obstore.get_async(self._store, key)

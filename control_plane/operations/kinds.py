@@ -149,7 +149,8 @@ KINDS: Final = {
     K.INVITE: Kind((S.INVITE,), timedelta(minutes=30), supersedes=frozenset({K.INVITE})),
     K.BACKUP: Kind((S.BACKUP,), timedelta(minutes=90), supersedes=frozenset({K.BACKUP})),
     K.RESTORE: Kind(
-        (S.BACKUP, S.STOP, S.LOAD, S.DEPLOY, S.ATTEST),
+        # Loaded and compared while the clinic serves; its last state is backed up once nobody can add to it.
+        (S.SCRATCH, S.STOP, S.BACKUP, S.LOAD, S.DEPLOY, S.ATTEST),
         timedelta(minutes=120),
         back=(S.UNDO_DATA, S.REDEPLOY, S.REATTEST),
         back_from=S.STOP,

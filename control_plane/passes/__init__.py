@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
+from control_plane.backups.passes import begin_due, check_one, tidy
 from control_plane.campaigns.driving import drive_campaigns
 from control_plane.mail.delivery import run as mails
 from control_plane.operations.housekeeping import keep_house
@@ -14,6 +15,9 @@ __all__ = ["PASSES", "Pass"]
 
 PASSES: Final[tuple[Pass, ...]] = (
     Pass("housekeeping", timedelta(hours=1), keep_house),
+    Pass("backups", timedelta(minutes=1), begin_due),
+    Pass("backups_tidy", timedelta(hours=6), tidy),
+    Pass("backup_checks", timedelta(minutes=5), check_one, patience=timedelta(hours=1)),
     Pass("take_up", timedelta(minutes=1), take_up),
     Pass("mails", timedelta(seconds=10), mails),
     Pass("webhooks", timedelta(seconds=3), webhooks),

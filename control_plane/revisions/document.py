@@ -3,7 +3,7 @@
 The runtime has a model of its own (the JSON Schema in the release's catalogue); neither side imports the other's.
 """
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -90,6 +90,15 @@ class PlatformPart(Part):
     public_key: str
 
 
+class IsolatedPart(Part):
+    """The runtime is a copy of another tenant's, which sends nothing to anybody."""
+
+    tenant_id: UUID
+    of: str
+    taken_at: datetime
+    until: date
+
+
 class Digests(Part):
     identity: str
     effect: str
@@ -108,6 +117,7 @@ class RevisionContent(Part):
     compliance: CompliancePart
     limits: dict[str, Any] = {}
     mode: Literal["normal", "read_only", "export_only"] = "normal"
+    isolated: IsolatedPart | None = None
     platform: PlatformPart
 
     @property
@@ -127,11 +137,13 @@ class RevisionContent(Part):
                 "limits": self.limits,
                 "obligations": [[one.id, one.status] for one in self.compliance.obligations],
                 "public_key": self.platform.public_key,
+                **({"copy_of": str(self.isolated.tenant_id)} if self.isolated else {}),
             }
         )
 
     def dump(self) -> dict[str, Any]:
-        return self.model_dump(mode="json", by_alias=True)
+        # What a clinic of its own runs is written as it was before there were copies.
+        return self.model_dump(mode="json", by_alias=True, exclude={"isolated"} if self.isolated is None else None)
 
     def sealed(self) -> dict[str, Any]:
         """The document as it is stored and delivered."""

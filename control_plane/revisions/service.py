@@ -23,6 +23,7 @@ from control_plane.releases.models import Release
 from control_plane.revisions.document import (
     ClinicPart,
     CompliancePart,
+    IsolatedPart,
     OwnerPart,
     PlatformPart,
     RevisionContent,
@@ -85,9 +86,18 @@ async def propose(
         clinic=clinic_part(tenant, requirements),
         owner=OwnerPart(email=tenant.owner_email),
         compliance=compliance_part(requirements, modules),
+        isolated=await _isolated_part(session, tenant),
         platform=PlatformPart(url=platform.settings.public_url.rstrip("/"), public_key=platform.key.public),
     )
     return Proposal(content, modules, requirements, catalogue)
+
+
+async def _isolated_part(session: AsyncSession, tenant: Tenant) -> IsolatedPart | None:
+    """That it is a copy, as every revision of a copy must say."""
+    if tenant.copy_of is None:
+        return None
+    original = await session.get_one(Tenant, tenant.copy_of)
+    return IsolatedPart(tenant_id=original.id, of=original.slug, taken_at=tenant.copy_taken_at, until=tenant.copy_until)
 
 
 async def _release_of(session: AsyncSession, platform: Platform, tenant: Tenant, asked: str | None) -> Release:
@@ -147,6 +157,11 @@ def record(session: AsyncSession, tenant: Tenant, content: RevisionContent, *, a
 async def desired(session: AsyncSession, tenant: Tenant) -> Revision:
     """The tenant's newest revision."""
     return (await session.scalars(select(Revision).where(Revision.tenant_id == tenant.id, Revision.generation == tenant.generation))).one()
+
+
+async def of_generation(session: AsyncSession, tenant: Tenant, generation: int) -> Revision:
+    """One of the tenant's revisions."""
+    return (await session.scalars(select(Revision).where(Revision.tenant_id == tenant.id, Revision.generation == generation))).one()
 
 
 async def standing_of(session: AsyncSession, tenant: Tenant) -> Standing:

@@ -19,6 +19,8 @@ _STUCK = ", ".join(f"'{state.value}'" for state in sorted(STUCK))
 class Tenant(Base):
     __tablename__ = "tenant"
     __table_args__ = (
+        CheckConstraint("(copy_of IS NULL) = (copy_until IS NULL) AND (copy_of IS NULL) = (copy_taken_at IS NULL)", name="copy_has_end"),
+        Index("ix_tenant_copy_until", "copy_until", postgresql_where=text("copy_until IS NOT NULL AND state <> 'deleted'")),
         # A deleted tenant gives its slug back; its row stays for the books and for the final dump.
         Index("uq_tenant_slug", "slug", unique=True, postgresql_where=text("state <> 'deleted'")),
         CheckConstraint(f"state NOT IN ({_UNDER_WAY}) OR state_deadline IS NOT NULL", name="under_way_has_deadline"),
@@ -59,6 +61,11 @@ class Tenant(Base):
     state_reason: Mapped[str | None]
     state_error_class: Mapped[ErrorClass | None] = mapped_column(text_enum(ErrorClass))
     """Who can mend what `state_reason` says."""
+    copy_of: Mapped[UUID | None] = mapped_column(ForeignKey("tenant.id"))
+    """The tenant whose backup this one is a copy of: it can send nothing to anybody."""
+    copy_taken_at: Mapped[datetime | None]
+    copy_until: Mapped[date | None] = mapped_column(Date)
+    """A copy's last day."""
     generation: Mapped[int] = mapped_column(Integer, default=0)
     """Of the desired revision."""
     url: Mapped[str | None]

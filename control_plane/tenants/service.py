@@ -116,17 +116,17 @@ async def _insert_with_slug(session: AsyncSession, tenant: Tenant, new: NewTenan
     if new.slug is not None:
         if why := slugs.why_invalid(new.slug):
             raise InvalidSlug(new.slug, why, slugs.slug_of(new.slug))
-        if not await _insert(session, tenant, new.slug):
+        if not await insert(session, tenant, new.slug):
             raise SlugTaken(new.slug)
         return
     for slug in slugs.candidates(new.name):
         taken = await session.scalar(select(Tenant.id).where(Tenant.slug == slug, Tenant.state != TenantState.DELETED))
-        if taken is None and await _insert(session, tenant, slug):
+        if taken is None and await insert(session, tenant, slug):
             return
     raise SlugTaken(slugs.slug_of(new.name))
 
 
-async def _insert(session: AsyncSession, tenant: Tenant, slug: str) -> bool:
+async def insert(session: AsyncSession, tenant: Tenant, slug: str) -> bool:
     tenant.slug = slug
     try:
         async with session.begin_nested():
@@ -140,7 +140,7 @@ async def _insert(session: AsyncSession, tenant: Tenant, slug: str) -> bool:
 
 async def plan(session: AsyncSession, platform: Platform, tenant: Tenant, chosen: frozenset[str]) -> PlanOut:
     """What `change_modules` would change, and why. Writes nothing. Raises the same errors."""
-    _refuse_going(tenant)
+    refuse_going(tenant)
     proposal = await revisions.propose(session, platform, tenant, chosen, await revisions.standing_of(session, tenant))
     desired = await revisions.desired(session, tenant)
     before = parse(desired.document)
@@ -166,6 +166,7 @@ async def change_modules(session: AsyncSession, platform: Platform, tenant: Tena
     """
     _refuse_going(tenant)
     await operations.refuse_busy(session, tenant)
+    refuse_going(tenant)
     now = platform.clock.now()
     desired = await revisions.desired(session, tenant)
     proposal = await revisions.propose(session, platform, tenant, chosen, await revisions.standing_of(session, tenant))
@@ -196,7 +197,7 @@ async def invite(session: AsyncSession, platform: Platform, tenant: Tenant, emai
     `tenant` is locked. While the clinic is still being set up, its own invitation goes to the corrected address and no second one is sent.
     Raises OwnerClaimed, TenantGoing.
     """
-    _refuse_going(tenant)
+    refuse_going(tenant)
     seen = await session.get(ObservedTenant, tenant.id)
     if seen is not None and (seen.attestation or {}).get("owner_claimed"):
         raise OwnerClaimed(tenant.slug)
@@ -225,6 +226,6 @@ async def delete(session: AsyncSession, platform: Platform, tenant: Tenant, *, a
     return Started(tenant, operation)
 
 
-def _refuse_going(tenant: Tenant) -> None:
+def refuse_going(tenant: Tenant) -> None:
     if tenant.state in GOING:
         raise TenantGoing(tenant.slug, tenant.state)
