@@ -164,9 +164,8 @@ async def change_modules(session: AsyncSession, platform: Platform, tenant: Tena
     `tenant` is locked. Words that change without an effect (a reason, a corrected pack) make a revision and roll nothing out.
     Raises TenantGoing, TenantBusy and the errors of compliance and planning.
     """
-    _refuse_going(tenant)
-    await operations.refuse_busy(session, tenant)
     refuse_going(tenant)
+    await operations.refuse_busy(session, tenant)
     now = platform.clock.now()
     desired = await revisions.desired(session, tenant)
     proposal = await revisions.propose(session, platform, tenant, chosen, await revisions.standing_of(session, tenant))
