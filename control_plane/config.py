@@ -79,8 +79,12 @@ class Settings(BaseSettings):
     backups_at_once: int = Field(2, ge=1)
     backup_checks: int = Field(3, ge=0)
     """At least so many backups are restored every night to see whether they can be; one tenant in a hundred, where that is more."""
+    deletion_undo_days: int = Field(14, ge=0)
+    """How long a deletion can be undone; the clinic is closed meanwhile and nothing of it is lost. 0: not at all."""
     final_dump_days: int = Field(90, ge=1)
-    """How long the dump of a deleted tenant is kept."""
+    """How long the last copy of a deleted tenant is kept at least; the law of its country may ask for longer."""
+    export_days: int = Field(14, ge=1)
+    """How long an export that was asked for can be downloaded."""
 
     @field_validator("webhook_networks", mode="before")
     @classmethod

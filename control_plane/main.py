@@ -23,6 +23,9 @@ from control_plane.backups.router import router as backups
 from control_plane.blast_radius.router import router as blast_radius
 from control_plane.campaigns.router import router as campaigns
 from control_plane.compliance.router import router as compliance
+from control_plane.exit import pages as downloads
+from control_plane.exit.router import keys as signing_keys
+from control_plane.exit.router import router as leaving
 from control_plane.mail.router import router as mails
 from control_plane.maintenance.router import router as maintenance
 from control_plane.notices import Notices
@@ -50,12 +53,14 @@ ROUTERS = (
     campaigns,
     compliance,
     keys,
+    leaving,
     mails,
     maintenance,
     modules,
     operations,
     sign_ins,
     stuck,
+    signing_keys,
     tenants,
     upgrades,
     webhooks,
@@ -133,4 +138,5 @@ def create_app(platform: Platform) -> FastAPI:
     app.include_router(v1)
     app.include_router(entrances, prefix="/v1")
     signup.install(app)
+    downloads.install(app)
     return app

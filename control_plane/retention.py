@@ -38,6 +38,10 @@ KEPT: Final[tuple[Kept, ...]] = (
     Kept("attempts", "control_plane.access", "until its window ends", "rate limits, under digests", cleared_by="access.tidying"),
     Kept("oidc_sign_in", "control_plane.access", "ten minutes", "a sign-in on its way back", cleared_by="access.tidying"),
     Kept("tenant_key", "control_plane.vault", _WITH_THE_TENANT, "a tenant's data key, sealed; emptied by erasure"),
+    Kept("tenant_export", "control_plane.exit", _WITH_THE_TENANT, "what was exported and kept; the archive itself goes on its day"),
+    Kept("export_link", "control_plane.exit", _WITH_THE_TENANT, "digests; who was given what to download"),
+    Kept("erasure", "control_plane.exit", _ALWAYS, "proof that was asked for"),
+    Kept("erasure_receipt", "control_plane.exit", _ALWAYS, "what became of a clinic in each system"),
     Kept("idempotent_answer", "control_plane.idempotency", "one day", "to answer a repeated request", cleared_by="operations.housekeeping"),
     Kept(
         "state_transition",

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 from uuid import UUID
 
@@ -201,6 +202,13 @@ class Deployer(Protocol):
 
     async def replace_files(self, tenant_id: UUID, content: AsyncIterable[bytes]) -> None:
         """Put such a tar in the place of what is there, whole or not at all. Nothing of the tenant may run meanwhile."""
+        ...
+
+    async def export(self, tenant: Placement, file: Path) -> None:
+        """Let the tenant's release write its export archive (dentalpin_kit.archives) to `file`, which must not exist.
+
+        The clinic may be at work or stopped. Raises RuntimeRefused where it cannot export as it is, DeployerUnavailable where it may later.
+        """
         ...
 
     async def stop(self, tenant_id: UUID) -> None:

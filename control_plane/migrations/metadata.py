@@ -9,6 +9,7 @@ from control_plane.campaigns import models as campaigns
 from control_plane.compliance import models as compliance
 from control_plane.database import Base
 from control_plane.databases import models as databases
+from control_plane.exit import models as leaving
 from control_plane.idempotency import models as idempotency
 from control_plane.mail import models as mail
 from control_plane.maintenance import models as maintenance
@@ -29,6 +30,7 @@ MODELS = (
     compliance,
     databases,
     idempotency,
+    leaving,
     mail,
     maintenance,
     operations,

@@ -73,8 +73,6 @@ async def finish(session: AsyncSession, held: Held, operation_id: UUID, name: St
     tenant.url = outcome.url or tenant.url
     if outcome.observation is not None:
         await keep(session, tenant.id, outcome.observation, at=at)
-    if outcome.final_dump is not None:
-        tenant.final_dump, tenant.final_dump_until = outcome.final_dump, outcome.final_dump_until
     if outcome.write is not None:
         await outcome.write(session, tenant, operation)
     if operation.next_step is None:

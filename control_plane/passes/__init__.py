@@ -5,6 +5,8 @@ from typing import Final
 
 from control_plane.backups.passes import begin_due, check_one, tidy
 from control_plane.campaigns.driving import drive_campaigns
+from control_plane.exit.deletions import delete_due
+from control_plane.exit.erasing import copies_due
 from control_plane.mail.delivery import run as mails
 from control_plane.operations.housekeeping import keep_house
 from control_plane.operations.taking_up import take_up
@@ -22,4 +24,6 @@ PASSES: Final[tuple[Pass, ...]] = (
     Pass("mails", timedelta(seconds=10), mails),
     Pass("webhooks", timedelta(seconds=3), webhooks),
     Pass("campaigns", timedelta(seconds=5), drive_campaigns),
+    Pass("deletions", timedelta(minutes=10), delete_due),
+    Pass("exits", timedelta(hours=1), copies_due),
 )

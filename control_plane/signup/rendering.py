@@ -101,7 +101,7 @@ def _desired_reason(module: ModulePart, say: Speech) -> str:
 
 
 @cache
-def _file(name: str) -> str:
+def static_file(name: str) -> str:
     """The address of one of our files, with its digest: a browser keeps it until it is another one."""
     return f"/signup/static/{name}?v={hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"
 
@@ -122,7 +122,7 @@ def _environment() -> Environment:
         "desired_title": _desired_title,
         "desired_reason": _desired_reason,
     }
-    environment.globals["file"] = _file
+    environment.globals["file"] = static_file
     return environment
 
 

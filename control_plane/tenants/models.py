@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, Integer, String, text
+from sqlalchemy import Boolean, CheckConstraint, Date, ForeignKey, Index, Integer, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from control_plane.database import Base, text_enum
@@ -72,8 +72,12 @@ class Tenant(Base):
     invitation_serial: Mapped[int] = mapped_column(Integer, default=0)
     delete_after: Mapped[datetime | None]
     """Until then a deletion can be undone."""
+    deletion_protected: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     final_dump: Mapped[str | None]
+    """Where the last copy of a deleted clinic lies in the object store."""
     final_dump_until: Mapped[date | None] = mapped_column(Date)
+    """Null with a copy: no law fixes a day, and a person decides."""
+    final_dump_reason: Mapped[str | None]
     created_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None]
 

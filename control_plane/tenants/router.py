@@ -11,6 +11,7 @@ from control_plane.access.requires import Guards, Requires
 from control_plane.access.routing import CurrentActor, PlatformRoute, Session, ThisPlatform
 from control_plane.audit.models import AuditEntry
 from control_plane.audit.schemas import AuditList, AuditOut
+from control_plane.exit import deletions
 from control_plane.operations.models import Operation
 from control_plane.operations.observing import look
 from control_plane.operations.schemas import OperationList, OperationOut
@@ -129,7 +130,17 @@ async def send_invitation(
 
 @router.delete("/{slug}", status_code=202, dependencies=[Requires("tenants:delete")])
 async def delete_tenant(
-    tenant: LockedTenant, session: Session, actor: CurrentActor, platform: ThisPlatform, response: Response
+    tenant: LockedTenant,
+    session: Session,
+    actor: CurrentActor,
+    platform: ThisPlatform,
+    response: Response,
+    at_once: Annotated[bool, Query(description="Leave out the time in which it can be undone.")] = False,
+    confirm: Annotated[str | None, Query(max_length=80, description="The slug once more; needed with `at_once`.")] = None,
 ) -> StartedOut:
-    """Delete the tenant. A final dump is kept; the operation's result says where and until when."""
-    return await answered(session, platform, await service.delete(session, platform, tenant, actor=actor), response)
+    """Close the clinic, and delete it once `delete_after` has passed; until then that can be undone.
+
+    A last copy is kept for as long as the law asks: `final_dump` says where, until when and why.
+    """
+    started = await deletions.delete(session, platform, tenant, actor=actor, at_once=at_once, confirm=confirm)
+    return await answered(session, platform, started, response)

@@ -148,8 +148,11 @@ class ObservedOut(BaseModel):
 
 
 class FinalDump(BaseModel):
+    """The last copy of a deleted clinic: where it is in the object store, until when it is kept, and why."""
+
     path: str
-    until: date
+    until: date | None
+    reason: str | None
 
 
 class TenantSummary(BaseModel):
@@ -190,6 +193,7 @@ class TenantOut(TenantSummary):
     deadline: datetime | None
     delete_after: datetime | None
     """While its deletion can be undone: until when."""
+    deletion_protected: bool
     territory: str | None
     legal_form: str | None
     tax_id: str | None
@@ -210,13 +214,16 @@ class TenantOut(TenantSummary):
     def show(
         cls, tenant: Tenant, revision: Revision, law: CompliancePart, seen: ObservedTenant | None, last: Operation | None
     ) -> "TenantOut":
-        dump = FinalDump(path=tenant.final_dump, until=tenant.final_dump_until) if tenant.final_dump and tenant.final_dump_until else None
+        dump = None
+        if tenant.final_dump is not None:
+            dump = FinalDump(path=tenant.final_dump, until=tenant.final_dump_until, reason=tenant.final_dump_reason)
         observed = ObservedOut.of(seen) if seen else None
         return cls(
             **TenantSummary.of(tenant).model_dump(),
             state_since=tenant.state_since,
             deadline=tenant.state_deadline,
             delete_after=tenant.delete_after,
+            deletion_protected=tenant.deletion_protected,
             territory=tenant.territory,
             legal_form=tenant.legal_form,
             tax_id=tenant.tax_id,

@@ -14,7 +14,6 @@ from control_plane.databases import service as databases
 from control_plane.operations import service as operations
 from control_plane.operations.kinds import KINDS, OperationKind
 from control_plane.operations.models import Lease, Operation
-from control_plane.operations.states import OPEN
 from control_plane.platform import Platform
 from control_plane.revisions import service as revisions
 from control_plane.revisions.changes import changes_between, price_change
@@ -212,17 +211,6 @@ async def invite(session: AsyncSession, platform: Platform, tenant: Tenant, emai
         return Started(tenant, provisioning[-1] if provisioning else None)
     audit.record(session, actor, "tenant.invited", at=now, tenant_id=tenant.id, email=tenant.owner_email)
     return Started(tenant, await operations.start(session, tenant, OperationKind.INVITE, actor=actor, at=now))
-
-
-async def delete(session: AsyncSession, platform: Platform, tenant: Tenant, *, actor: Actor) -> Started:
-    """Begin to delete: everything else is cancelled, a final dump is kept. `tenant` is locked; asking again begins nothing more."""
-    last = await operations.latest_operation(session, tenant.id)
-    if tenant.state is TenantState.DELETED or (last is not None and last.kind is OperationKind.DELETE and last.state in OPEN):
-        return Started(tenant, last)
-    now = platform.clock.now()
-    operation = await operations.start(session, tenant, OperationKind.DELETE, actor=actor, at=now)
-    audit.record(session, actor, "tenant.delete_requested", at=now, tenant_id=tenant.id, slug=tenant.slug)
-    return Started(tenant, operation)
 
 
 def refuse_going(tenant: Tenant) -> None:

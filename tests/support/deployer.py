@@ -19,6 +19,7 @@ from control_plane.deployers.base import (
     RoleVerifiers,
     RuntimeRefused,
 )
+from dentalpin_kit.archives import ArchiveWriter
 
 # Of the password "x"; nobody signs in with it.
 VERIFIER = (
@@ -110,6 +111,18 @@ class FakeDeployer:
         replaced = b"".join([piece async for piece in content]).decode()
         self._note(tenant_id, f"files {replaced}")
         self._write(tenant_id, files=replaced)
+
+    async def export(self, tenant: Placement, file: Path) -> None:
+        told = self.told(tenant.tenant_id)
+        behaviour = told.get("behaviour", {})
+        if "away" in behaviour:
+            raise DeployerUnavailable(behaviour["away"])
+        if "revision" not in told or "cannot_export" in behaviour:
+            raise RuntimeRefused(behaviour.get("cannot_export", "nothing was applied"), answered=409, code="nothing_applied")
+        self._note(tenant.tenant_id, "export")
+        writer = ArchiveWriter(file)
+        writer.add("data/patients/patients.jsonl", f"the patients of {tenant.tenant_id}\n".encode())
+        writer.close({"tenant": {"id": str(tenant.tenant_id)}})
 
     async def stop(self, tenant_id: UUID) -> None:
         self._note(tenant_id, "stop")

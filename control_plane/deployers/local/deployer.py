@@ -28,6 +28,7 @@ from control_plane.deployers.base import (
     RuntimeRefused,
 )
 from control_plane.deployers.local.environment import REVISION
+from control_plane.deployers.local.exporting import write_export
 from control_plane.deployers.local.files import packed, unpack
 from control_plane.deployers.local.placement import FILE as PLACEMENT
 from control_plane.deployers.local.placement import write_private
@@ -48,6 +49,7 @@ class LocalDeployer:
     def __init__(self, settings: Settings, key: SigningKey) -> None:
         self._data = settings.data.absolute()
         self._usual = settings.environment.absolute()
+        self._bindir = settings.pg_bindir
         self._key = key
 
     def folder(self, tenant_id: UUID) -> Path:
@@ -136,6 +138,13 @@ class LocalDeployer:
 
     async def replace_files(self, tenant_id: UUID, content: AsyncIterable[bytes]) -> None:
         await unpack(self.folder(tenant_id), content)
+
+    async def export(self, tenant: Placement, file: Path) -> None:
+        folder = self.folder(tenant.tenant_id)
+        if not (folder / REVISION).exists():
+            raise RuntimeRefused(f"Nothing of {tenant.slug} was ever set up here.", answered=409, code="nothing_applied")
+        program = (self._environment(tenant) or self._usual) / "bin" / "dentalpin"
+        await write_export(folder, program, file, bindir=self._bindir)
 
     async def stop(self, tenant_id: UUID) -> None:
         await self._supervisor("POST", tenant_id, "/stop", json={})

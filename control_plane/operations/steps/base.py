@@ -4,7 +4,6 @@ first. It raises TemporaryError to be tried again, any other DomainError to give
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from datetime import date
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -70,8 +69,6 @@ class Outcome:
     url: str | None = None
     observation: Observation | None = None
     result: dict[str, Any] = field(default_factory=dict)
-    final_dump: str | None = None
-    final_dump_until: date | None = None
     write: Callable[[AsyncSession, Tenant, Operation], Awaitable[None]] | None = None
     """Writes rows in the transaction that records the step as done; tenant and operation are locked. Not called once the lease is lost."""
 

@@ -1,10 +1,16 @@
-"""Taking a clinic away: stop it, keep a last dump, drop its database, remove its place."""
+"""Taking a clinic away: stop it, keep a last copy for as long as the law asks, drop its database, remove its place."""
 
-from datetime import timedelta
 from typing import Final
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from control_plane.exit import deletions, exports
+from control_plane.exit.archiving import archive
+from control_plane.exit.models import ExportKind
 from control_plane.operations.kinds import StepName
+from control_plane.operations.models import Operation
 from control_plane.operations.steps.base import Outcome, Step, Tools, Work
+from control_plane.tenants.models import Tenant
 
 
 async def stop(work: Work, tools: Tools) -> Outcome:
@@ -14,15 +20,30 @@ async def stop(work: Work, tools: Tools) -> Outcome:
 
 
 async def dump(work: Work, tools: Tools) -> Outcome:
-    settings = tools.platform.settings
-    name = f"{work.placement.slug}-{work.placement.tenant_id}.dump"
-    made = await tools.databases.dump(work.placement.tenant_id, (settings.backups / name).absolute())
-    work.half_done()
-    if made is None:
+    """Keep everything in one sealed archive; where the runtime cannot write one, its database."""
+    platform, tenant_id = tools.platform, work.placement.tenant_id
+    async with platform.database.transaction() as session:
+        key = await platform.vault.tenant_key(session, tenant_id)
+    stored = await archive(platform, tools.databases, work.placement, work.operation_id, key=key, half_done=work.half_done, or_dump=True)
+    if stored is None:
         return Outcome(result={"final_dump": None})
-    until = tools.platform.clock.today() + timedelta(days=settings.final_dump_days)
-    facts = {"path": str(made.file), "bytes": made.size, "sha256": made.sha256, "until": until.isoformat()}
-    return Outcome(result={"final_dump": facts}, final_dump=str(made.file), final_dump_until=until)
+    async with platform.database.transaction() as session:
+        until, reason, law = deletions.last_copy_terms(platform, await session.get_one(Tenant, tenant_id))
+    facts = {
+        "path": stored.object_key,
+        "format": stored.format,
+        "bytes": stored.bytes,
+        "sha256": stored.sha256,
+        "until": until.isoformat() if until else None,
+        "reason": reason,
+        "law": law,
+    }
+
+    async def write(session: AsyncSession, tenant: Tenant, operation: Operation) -> None:
+        await exports.keep(session, platform, tenant, operation, stored, kind=ExportKind.FINAL, until=until, reason=reason)
+        tenant.final_dump, tenant.final_dump_until, tenant.final_dump_reason = stored.object_key, until, reason
+
+    return Outcome(result={"final_dump": facts}, write=write)
 
 
 async def drop(work: Work, tools: Tools) -> Outcome:
@@ -34,7 +55,12 @@ async def drop(work: Work, tools: Tools) -> Outcome:
 async def remove(work: Work, tools: Tools) -> Outcome:
     await tools.deployer.remove(work.placement.tenant_id)
     work.half_done()
-    return Outcome()
+    kept = work.result.get("final_dump")
+
+    async def write(session: AsyncSession, tenant: Tenant, operation: Operation) -> None:
+        await deletions.tell_done(session, tools.platform, tenant, operation, law=kept["law"] if kept else None)
+
+    return Outcome(write=write)
 
 
 STEPS: Final = {

@@ -34,7 +34,7 @@ def begun(order, provisioned, client):
         answer = {
             OperationKind.CHANGE_MODULES: lambda: client.put("/v1/tenants/sol/modules", json={"modules": ["inventory"]}),
             OperationKind.INVITE: lambda: client.post("/v1/tenants/sol/invitation", json={}),
-            OperationKind.DELETE: lambda: client.delete("/v1/tenants/sol"),
+            OperationKind.DELETE: lambda: client.delete("/v1/tenants/sol", params={"at_once": True, "confirm": "sol"}),
         }[kind]
         return (await answer()).json()
 
@@ -53,7 +53,8 @@ def as_if_nothing_had_happened(shown, operation_of, platform, postgres, deployer
         await connection.close()
         if kind is OperationKind.DELETE:
             assert (tenant["state"], databases, roles, deployer.told(UUID(tenant["id"]))) == ("deleted", 0, 0, {})
-            assert [file.name for file in platform.settings.backups.iterdir()] == [f"sol-{tenant['id']}.dump"]
+            [kept] = await platform.objects.list(f"exports/{tenant['id']}/")
+            assert tenant["final_dump"]["path"] == kept.key
             return
         assert (tenant["state"], tenant["in_sync"], databases, roles) == ("active", True, 1, 2)
         # A step that is repeated sends the same mail again, not a second one.

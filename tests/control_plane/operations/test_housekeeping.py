@@ -1,18 +1,18 @@
-from pathlib import Path
+from sqlalchemy import func, select
+
+from control_plane.idempotency.models import IdempotentAnswer
 
 
-async def test_a_final_dump_is_kept_until_its_day_and_not_longer(provisioned, client, worker, clock, shown):
-    await provisioned()
-    await client.delete("/v1/tenants/sol")
-    await worker.drain()
-    dump = Path((await shown())["final_dump"]["path"])
+async def test_an_answer_kept_for_a_repeated_request_goes_after_a_day(client, worker, clock, platform):
+    async def kept():
+        async with platform.database.transaction() as session:
+            return await session.scalar(select(func.count()).select_from(IdempotentAnswer))
 
-    clock.move_to("2027-02-19")
+    await client.post("/v1/keys", json={"name": "ana"}, headers={"Idempotency-Key": "one"})
+    clock.advance(hours=23)
     await worker.run_passes("housekeeping")
-    kept = dump.exists()
-    clock.move_to("2027-02-20")
+    before = await kept()
+    clock.advance(hours=2)
     await worker.run_passes("housekeeping")
 
-    assert (kept, dump.exists()) == (True, False)
-    assert (await shown())["final_dump"] is None
-    assert (await client.get("/v1/tenants/sol/audit")).json()["items"][0]["action"] == "tenant.final_dump_deleted"
+    assert (before, await kept()) == (1, 0)
