@@ -31,7 +31,7 @@ def main(uv: str, *options: str) -> None:
     developing = project["dependency-groups"]["dev"]
     base += extras["telemetry"]
     platform = base + extras["control-plane"] + extras["embedded"]
-    everything = platform + extras["tests"] + developing
+    everything = platform + extras["kubernetes"] + extras["tests"] + developing
     wanted = {
         "development": everything,
         "control-plane": platform,
