@@ -4,8 +4,6 @@ A difference starts an ordinary operation, so that it has steps, a deadline and 
 itself: its tenant is degraded and waits for a person, unless the runtime comes round.
 """
 
-from datetime import datetime
-
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,11 +15,15 @@ from control_plane.operations.kinds import OperationKind
 from control_plane.operations.leases import Held, hold
 from control_plane.operations.observing import Verdict, judge, keep
 from control_plane.operations.steps import Tools
+from control_plane.platform import Platform
+from control_plane.releases import service as releases
 from control_plane.releases.placing import placement_of
 from control_plane.revisions import service as revisions
 from control_plane.revisions.models import Revision
 from control_plane.tenants.models import Tenant
 from control_plane.tenants.states import TenantEvent, TenantState
+from control_plane.upgrades import service as upgrades
+from control_plane.upgrades.errors import ReleaseUnfit
 
 
 async def reconcile(tools: Tools, held: Held, *, reapply: bool) -> None:
@@ -44,7 +46,7 @@ async def reconcile(tools: Tools, held: Held, *, reapply: bool) -> None:
         tenant.url = url or tenant.url
         await keep(session, tenant.id, observation, at=platform.clock.now())
         verdict = await _verdict(session, tenant, observation, applied[-1] if applied else None)
-        await _act(session, tenant, verdict, at=platform.clock.now())
+        await _act(session, tenant, verdict, platform)
 
 
 async def _applied(tools: Tools, held: Held, observation: Observation) -> tuple[Tenant, Placement, Revision] | None:
@@ -72,10 +74,27 @@ async def _verdict(session: AsyncSession, tenant: Tenant, observation: Observati
     return judge(observation, applied)
 
 
-async def _act(session: AsyncSession, tenant: Tenant, verdict: Verdict, *, at: datetime) -> None:
+async def _act(session: AsyncSession, tenant: Tenant, verdict: Verdict, platform: Platform) -> None:
+    at = platform.clock.now()
     if verdict.done and tenant.state is TenantState.DEGRADED:
         tenant.move(TenantEvent.ATTESTED, at=at)
         audit.record(session, WORKER, "tenant.recovered", at=at, tenant_id=tenant.id)
     if verdict.failing and tenant.state is TenantState.ACTIVE and not await service.open_operations(session, tenant.id):
         audit.record(session, WORKER, "tenant.drift_found", at=at, tenant_id=tenant.id, reason=verdict.reason)
-        await service.start(session, tenant, OperationKind.CHANGE_MODULES, actor=WORKER, at=at, generation=tenant.generation)
+        if not await _follow_environment(session, platform, tenant):
+            await service.start(session, tenant, OperationKind.CHANGE_MODULES, actor=WORKER, at=at, generation=tenant.generation)
+
+
+async def _follow_environment(session: AsyncSession, platform: Platform, tenant: Tenant) -> bool:
+    """Move a tenant whose release's environment was changed to the release that stands there now: it runs it already, or will.
+
+    False where that is not what is wrong, or the release does not suit: then what is desired is deployed again, and fails with the reason.
+    """
+    desired = await revisions.desired(session, tenant)
+    held = await releases.standing_in_for(session, desired.release_id)
+    if held is None or held.id == desired.release_id:
+        return False
+    try:
+        return await upgrades.upgrade(session, platform, tenant, held.id, actor=WORKER, override=True) is not None
+    except ReleaseUnfit:
+        return False

@@ -28,7 +28,10 @@ VERIFIER = (
 
 
 class FakeDeployer:
-    """`behaviour` is read at each call: {"fails": reason, "behind": true, "idle": true, "modules": {name: state}, "claimed": true}."""
+    """`behaviour` is read at each call: {"fails": reason, "behind": true, "idle": true, "modules": {name: state}, "claimed": true}.
+
+    `versions` and `release` are what it proves instead of what it was told; `when_release_is_not` narrows `fails` to other releases.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -76,7 +79,7 @@ class FakeDeployer:
         if "revision" not in told:
             return Observation(ObservationStatus.ABSENT, reason="nothing was applied")
         generation = told["revision"]["generation"]
-        if "fails" in behaviour:
+        if "fails" in behaviour and told["revision"]["release"]["id"] != behaviour.get("when_release_is_not"):
             proof = _proof(tenant_id, told["before"], {}) if told.get("before") else None
             return Observation(ObservationStatus.FAILED, proof, generation, behaviour["fails"])
         if behaviour.get("behind"):
@@ -138,7 +141,12 @@ class FakeDeployer:
 def _proof(tenant_id: UUID, revision: dict[str, Any], behaviour: dict[str, Any]) -> Attestation:
     states = behaviour.get("modules", {})
     modules = [
-        {"name": module["name"], "version": module["version"], "state": states.get(module["name"], "installed"), "mounted": True}
+        {
+            "name": module["name"],
+            "version": behaviour.get("versions", {}).get(module["name"], module["version"]),
+            "state": states.get(module["name"], "installed"),
+            "mounted": True,
+        }
         for module in revision["modules"]
     ]
     wrong = [{"name": name, "reason": f"migration failed: {state}"} for name, state in states.items() if state != "installed"]
@@ -149,7 +157,7 @@ def _proof(tenant_id: UUID, revision: dict[str, Any], behaviour: dict[str, Any])
             "identity": revision["digests"]["identity"],
             "effect": revision["digests"]["effect"],
             "core_version": revision["release"]["core_version"],
-            "release_id": revision["release"]["id"],
+            "release_id": behaviour.get("release", revision["release"]["id"]),
             "healthy": behaviour.get("healthy", True),
             "modules": modules,
             "as_asked": not wrong,
