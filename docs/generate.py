@@ -129,6 +129,15 @@ def surfaces() -> dict[Path, str]:
     return found
 
 
+def platform_authorisation() -> str:
+    intro = (
+        "Every route of the control plane, the scope it asks for, and which accounts have it. Owners and resellers: for tenants that are\n"
+        "theirs; others do not exist for them (404). A key has its account's scopes or a part of them. Declared by\n"
+        "`control_plane.access.requires`; tested cell by cell by `tests/control_plane/access/test_authorisation_matrix.py`.\n\n"
+    )
+    return f"# Authorisation on the platform\n\n{GENERATED}\n{intro}{references.platform_authorisation()}"
+
+
 def authorisation() -> str:
     intro = (
         "Every route of a runtime with the official modules, what it asks of who calls it, and which standard roles have that. A clinic\n"
@@ -161,6 +170,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "../events.md": events,
     "api.md": api,
     "authorisation.md": authorisation,
+    "platform-authorisation.md": platform_authorisation,
     "errors.md": error_codes,
     "module-checks.md": module_checks,
     "retention.md": retention,

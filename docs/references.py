@@ -111,6 +111,20 @@ def authorisation() -> str:
     return "".join(parts)
 
 
+def platform_authorisation() -> str:
+    """Every route of the platform, the scopes it asks for, and which kinds of account that is for a tenant that is theirs."""
+    from control_plane.access.declarations import declarations
+    from control_plane.access.scopes import ROLES
+    from control_plane.main import create_app
+    from control_plane.platform import Platform
+
+    parts = [f"| route | asks for | {' | '.join(f'{kind} {role}' for kind, role in ROLES)} |\n|---|---|{'---|' * len(ROLES)}\n"]
+    for each in declarations(create_app(cast(Platform, SimpleNamespace(clock=None)))):
+        asks = f"anybody: {each.open}" if each.open else _words(each.scopes) or "signed in"
+        parts.append(f"| `{each.name}` | {asks} | {' | '.join('yes' if each.lets(*who) else '' for who in ROLES)} |\n")
+    return "".join(parts)
+
+
 def platform_routes() -> str:
     """What the control plane answers under /v1."""
     from control_plane.main import create_app

@@ -12,7 +12,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from control_plane.access.requires import Requires
+from control_plane.access.requires import Guards, Requires
 from control_plane.access.routing import CurrentActor, PlatformRoute, Session, ThisPlatform
 from control_plane.notices import Notices
 from control_plane.operations import actions, service
@@ -21,7 +21,7 @@ from control_plane.operations.schemas import OperationOut
 from control_plane.platform import Platform
 from control_plane.tenants.models import Tenant
 
-router = APIRouter(prefix="/operations", tags=["operations"], route_class=PlatformRoute)
+router = APIRouter(prefix="/operations", tags=["operations"], route_class=PlatformRoute, dependencies=[Guards("operations")])
 
 LOOK_AGAIN_SECONDS: Final = 5.0
 """How long a stream trusts that silence means no change."""

@@ -1,0 +1,91 @@
+"""What each route of the platform asks of who calls it, read from the routes: for the docs and the matrix of tests."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+
+from control_plane.access.requires import OPERATION_IN_PATH, TENANT_IN_PATH, requirements
+from control_plane.access.scopes import ROLES, Kind, Role
+
+OPEN: Final[Mapping[tuple[str, str], str]] = {
+    ("POST", "/v1/session"): "signing in; limited",
+    ("POST", "/v1/session/password"): "the invitation says who; limited",
+    ("GET", "/v1/openapi.json"): "names routes, holds no data",
+    ("GET", "/v1/docs"): "the same to click through",
+    ("GET", "/docs/oauth2-redirect"): "a page of the same",
+    ("GET", "/health/live"): "says that the process lives",
+    ("GET", "/health/ready"): "says that the process serves",
+    ("GET", "/signup"): "a form",
+    ("POST", "/signup"): "opening a clinic; limited",
+    ("POST", "/signup/consequences"): "what a choice on the form leads to",
+    ("GET", "/signup/{token}"): "the form's own token says whose progress it is",
+    ("GET", "/signup/{token}/state"): "the form's own token says whose progress it is",
+    ("POST", "/signup/{token}/invitation"): "the form's own token says whose clinic it is",
+    ("ANY", "/signup/static"): "style sheets and pictures",
+    ("GET", "/"): "sends to the form",
+}
+"""Routes without a caller, and why that is right."""
+
+
+class Undeclared(Exception):
+    """Routes that declare nothing: the message names them and says what to do."""
+
+    def __init__(self, routes: list[str]) -> None:
+        super().__init__(
+            f"{', '.join(sorted(routes))}: declare the scope (control_plane.access.requires.Requires), or say in "
+            f"control_plane.access.declarations.OPEN why anybody may call it"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    method: str
+    path: str
+    scopes: tuple[str, ...] = ()
+    own: bool = False
+    """Owners and resellers are confined by the route itself."""
+    open: str = ""
+    """Why anybody may call it."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def confined(self) -> bool:
+        """Whether owners and resellers reach it at all: it names a tenant that is theirs, or looks to it itself."""
+        return self.own or any(f"{{{name}}}" in self.path for name in (TENANT_IN_PATH, OPERATION_IN_PATH))
+
+    def lets(self, kind: Kind, role: Role) -> bool:
+        """Whether this kind and role may call it, for a tenant that is theirs."""
+        if self.open:
+            return True
+        return ROLES[kind, role].issuperset(self.scopes) and (kind is Kind.OPERATOR or self.confined)
+
+
+def declarations(app: FastAPI) -> list[Declaration]:
+    """Every route of the application, by path. Raises Undeclared."""
+    found: list[Declaration] = []
+    undeclared: list[str] = []
+    for route in routes(app):
+        for method in sorted((getattr(route, "methods", None) or {"ANY"}) - {"HEAD"}):
+            if (method, route.path) in OPEN:
+                found.append(Declaration(method, route.path, open=OPEN[method, route.path]))
+                continue
+            declared = list(requirements(getattr(route, "dependant", None)))
+            if not declared:
+                undeclared.append(f"{method} {route.path}")
+                continue
+            scopes = tuple(dict.fromkeys(scope for one in declared if (scope := one.scope_for(method)) is not None))
+            found.append(Declaration(method, route.path, scopes, any(one.own for one in declared)))
+    if undeclared:
+        raise Undeclared(undeclared)
+    return sorted(found, key=lambda each: (each.path, each.method))
+
+
+def routes(app: FastAPI) -> Iterator[Any]:
+    """The routes of the application, those of included routers with their full paths."""
+    yield from iter_route_contexts(app.routes)
