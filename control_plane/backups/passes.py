@@ -6,7 +6,7 @@ from time import monotonic
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.access.actors import WORKER
@@ -31,6 +31,7 @@ from control_plane.tenants.models import Tenant
 from control_plane.tenants.states import TenantState
 
 CHECK: Final = "check"
+CHECKS_KEPT: Final = timedelta(days=730)
 SERVING: Final = (TenantState.ACTIVE, TenantState.DEGRADED)
 _AT_ONCE: Final = 200
 _NIGHT_BEGINS, _NIGHT_ENDS = 1, 6
@@ -86,6 +87,8 @@ async def tidy(tools: Tools) -> None:
         after = last
     await _remove_marked(tools.platform)
     await _end_copies(tools.platform)
+    async with tools.platform.database.transaction() as session:
+        await session.execute(delete(BackupCheck).where(BackupCheck.at < tools.platform.clock.now() - CHECKS_KEPT))
 
 
 async def _fail_abandoned(platform: Platform) -> None:
@@ -205,19 +208,16 @@ def sample_size(tenants: int, at_least: int) -> int:
 
 def _longest_unchecked(night: datetime) -> Select[Backup]:
     """Of every serving tenant the newest backup; of those the one whose tenant was checked longest ago, or never."""
-    newest = (
-        select(Backup.id)
-        .where(Backup.state == BackupState.READY)
-        .distinct(Backup.tenant_id)
-        .order_by(Backup.tenant_id, Backup.taken_at.desc())
-        .subquery()
+    newer = Backup.__table__.alias("newer")
+    has_newer = select(newer.c.id).where(
+        newer.c.tenant_id == Backup.tenant_id, newer.c.state == BackupState.READY, newer.c.taken_at > Backup.taken_at
     )
     of_tenant = Backup.__table__.alias("of_tenant")
     last = select(func.max(of_tenant.c.checked_at)).where(of_tenant.c.tenant_id == Backup.tenant_id).scalar_subquery()
     return (
         select(Backup)
-        .join(newest, newest.c.id == Backup.id)
         .join(Tenant, Tenant.id == Backup.tenant_id)
+        .where(Backup.state == BackupState.READY, ~has_newer.exists())
         .where(Tenant.state.in_(SERVING), func.coalesce(last, night - timedelta(days=1)) < night)
         .order_by(last.nulls_first(), Backup.taken_at)
         .limit(1)

@@ -139,5 +139,5 @@ async def list_checks(session: Session, wanted: WantedPage, passed: bool | None 
         .join(Tenant, Tenant.id == Backup.tenant_id)
         .where(Backup.id.in_([row.backup_id for row in found.items]))
     )
-    known = dict((await session.execute(slugs)).tuples().all())
+    known: dict[UUID, str] = {row.id: row.slug for row in await session.execute(slugs)}
     return CheckList(items=[CheckOut.of(row, known[row.backup_id]) for row in found.items], next=found.next)

@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import extract, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from control_plane.backups.metrics import readings as backup_readings
 from control_plane.operations.models import Operation, OperationStep
 from control_plane.operations.states import OPEN, StepState
 from control_plane.stuck.service import find as find_stuck
@@ -72,6 +73,7 @@ async def readings(session: AsyncSession, *, at: datetime) -> list[Reading]:
             Reading(f"dentalpin_platform_{name}", about, labels, _rows(step_rows, 2, value=column), "counter")
             for column, (name, about) in enumerate(_OF_STEPS, start=2)
         ),
+        *await backup_readings(session, at=at),
     ]
 
 
