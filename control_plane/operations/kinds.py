@@ -136,7 +136,7 @@ KINDS: Final = {
     K.UPGRADE: Kind(
         (S.BACKUP, S.PLAN, S.DEPLOY, S.ATTEST),
         timedelta(minutes=60),
-        tries=15,
+        tries=8,
         back=(S.GO_BACK, S.UNDO_DATA, S.REDEPLOY, S.REATTEST),
         back_from=S.BACKUP,
         no_cancel_from=S.DEPLOY,
