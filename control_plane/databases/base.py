@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 from uuid import UUID
 
 from control_plane.databases.contents import Contents
@@ -45,6 +45,15 @@ class Dumping:
     contents: Contents
     content: AsyncIterator[bytes]
     """To be read to its end: only then is it known to be whole. Raises DatabaseServerUnavailable, DatabaseRefused."""
+
+
+@runtime_checkable
+class KnowsSchema(Protocol):
+    """A server that can say whether a release changed anything in a tenant's database."""
+
+    async def schema(self, tenant_id: UUID) -> list[str]:
+        """The migrations applied last and the version of each module (contents.schema_of)."""
+        ...
 
 
 class DatabaseServer(Protocol):

@@ -34,6 +34,9 @@ _HASH: Final = """
 _HAS_HEADS: Final = "SELECT to_regclass('public.alembic_version') IS NOT NULL"
 _HEADS: Final = "SELECT version_num FROM public.alembic_version ORDER BY version_num"
 
+_HAS_MODULES: Final = "SELECT to_regclass('public.core_module') IS NOT NULL"
+_VERSIONS: Final = "SELECT name, version FROM public.core_module WHERE version IS NOT NULL"
+
 
 @dataclass(frozen=True, slots=True)
 class Contents:
@@ -82,3 +85,10 @@ async def contents_of(connection: Any) -> Contents:
     heads = [row[0] for row in await connection.fetch(_HEADS)] if await connection.fetchval(_HAS_HEADS) else []
     version = connection.get_server_version()
     return Contents(tables, tuple(heads), f"{version.major}.{version.minor}")
+
+
+async def schema_of(connection: Any) -> list[str]:
+    """Which migrations were applied last and which version each module is at: the same as long as no release changed anything."""
+    heads = [row[0] for row in await connection.fetch(_HEADS)] if await connection.fetchval(_HAS_HEADS) else []
+    modules = await connection.fetch(_VERSIONS) if await connection.fetchval(_HAS_MODULES) else []
+    return sorted([*heads, *(f"{name} {version}" for name, version in modules)])

@@ -17,7 +17,7 @@ from sqlalchemy import make_url
 
 from control_plane.database import libpq_url
 from control_plane.databases.base import DatabaseRefused, DatabaseServerUnavailable, Dump, Dumping, Source
-from control_plane.databases.contents import Contents
+from control_plane.databases.contents import Contents, schema_of
 from control_plane.databases.copying import Copying
 from control_plane.databases.dumping import dump_database
 from control_plane.databases.names import app_role, database_name, owner_role
@@ -93,6 +93,11 @@ class SharedServer:
 
     async def swap(self, tenant_id: UUID, database: str) -> None:
         await self._copying.swap(tenant_id, database)
+
+    async def schema(self, tenant_id: UUID) -> list[str]:
+        async with self._connected(database_name(tenant_id)) as connection:
+            await run(connection, "SET ROLE %I", owner_role(tenant_id))
+            return await schema_of(connection)
 
     async def drop_beside(self, database: str) -> None:
         async with self._connected() as admin:

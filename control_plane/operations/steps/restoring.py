@@ -15,6 +15,7 @@ from control_plane.backups import making
 from control_plane.backups.errors import NoBackup, RestoreDiffers
 from control_plane.backups.models import Backup
 from control_plane.backups.service import newest
+from control_plane.databases.base import KnowsSchema
 from control_plane.databases.names import beside
 from control_plane.operations.kinds import OperationKind, StepName
 from control_plane.operations.models import Operation
@@ -82,6 +83,9 @@ async def undo_data(work: Work, tools: Tools) -> Outcome:
         work.half_done()
         return Outcome()
     await tools.deployer.stop(work.placement.tenant_id)
+    if work.kind is OperationKind.UPGRADE and await _unchanged(work, tools):
+        work.half_done()
+        return Outcome(result={"put_back": None})
     async with tools.platform.database.transaction() as session:
         backup = await session.get_one(Backup, UUID(work.result["backup"]))
     await _load(work, tools, backup, beside(work.placement.tenant_id, NEXT))
@@ -97,6 +101,14 @@ async def undo_data(work: Work, tools: Tools) -> Outcome:
         audit.record(session, WORKER, "tenant.data_put_back", at=now, tenant_id=tenant.id, backup=str(backup.id))
 
     return Outcome(result={"put_back": str(backup.id)}, write=write)
+
+
+async def _unchanged(work: Work, tools: Tools) -> bool:
+    """Whether the release changed nothing: every migration was rolled back. Asked while nothing runs that could still begin one."""
+    before = work.result.get("schema")
+    if before is None or not isinstance(tools.databases, KnowsSchema):
+        return False
+    return bool(await tools.databases.schema(work.placement.tenant_id) == before)
 
 
 async def _asked(work: Work, tools: Tools) -> Backup:

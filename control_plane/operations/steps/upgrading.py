@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.access.actors import WORKER
 from control_plane.audit import service as audit
+from control_plane.databases.base import KnowsSchema
 from control_plane.databases.names import beside
 from control_plane.deployers.base import Rehearses
 from control_plane.operations.kinds import StepName
@@ -45,7 +46,9 @@ async def plan(work: Work, tools: Tools) -> Outcome:
             _record(session, tenant, content, tools)
         operation.generation = tenant.generation
 
-    return Outcome(observation=seen, write=write)
+    # Asked again before data is put back: where no release changed anything, nothing that was entered since need be lost.
+    known = await tools.databases.schema(tenant.id) if isinstance(tools.databases, KnowsSchema) else None
+    return Outcome(observation=seen, result={"schema": known}, write=write)
 
 
 async def go_back(work: Work, tools: Tools) -> Outcome:

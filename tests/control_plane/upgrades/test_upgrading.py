@@ -53,10 +53,12 @@ async def test_one_that_fails_goes_back_with_the_data_there_was(
     old = (await shown())["desired"]["release"]
     await register(next_env)
     await sql(provisioned, "CREATE TABLE kept AS SELECT 'before' AS word")
+    await sql(provisioned, "CREATE TABLE alembic_version AS SELECT 'agenda_0006' AS version_num")
     deployer.behave(provisioned, fails="migration 0007 of agenda: division by zero", when_release_is_not=old)
     operation = await upgrade()
     await worker.drain()
     await sql(provisioned, "UPDATE kept SET word = 'half way'")
+    await sql(provisioned, "UPDATE alembic_version SET version_num = 'agenda_0007'")
 
     ended = await until_over(operation)
     tenant = await shown()
@@ -66,6 +68,23 @@ async def test_one_that_fails_goes_back_with_the_data_there_was(
     assert (tenant["state"], tenant["in_sync"], tenant["desired"]["release"]) == ("active", True, old)
     assert tenant["desired"]["revision"] == 3
     assert await sql(provisioned, "SELECT word FROM kept") == [("before",)]
+
+
+async def test_what_was_entered_meanwhile_stays_where_the_release_changed_nothing(
+    provisioned, register, next_env, upgrade, until_over, shown, deployer, worker, sql
+):
+    old = (await shown())["desired"]["release"]
+    await register(next_env)
+    await sql(provisioned, "CREATE TABLE kept AS SELECT 'before' AS word")
+    deployer.behave(provisioned, fails="migration 0007 of agenda: division by zero", when_release_is_not=old)
+    operation = await upgrade()
+    await worker.drain()
+    await sql(provisioned, "INSERT INTO kept VALUES ('entered while the old release served on')")
+
+    ended = await until_over(operation)
+
+    assert (ended["state"], ended["result"]["put_back"]) == ("rolled_back", None)
+    assert len(await sql(provisioned, "SELECT word FROM kept")) == 2
 
 
 async def test_a_clinic_whose_tables_moved_on_meanwhile_is_not_touched(
