@@ -80,9 +80,10 @@ async def take(
 async def restore(session: AsyncSession, platform: Platform, tenant: Tenant, backup_id: UUID, *, actor: Actor) -> Operation:
     """Begin to put the backup's data in the place of the tenant's own, whose state is backed up before.
 
-    Raises UnknownBackup, BackupNotReady, TenantGoing, IllegalTransition.
+    Raises UnknownBackup, BackupNotReady, TenantGoing, TenantBusy, IllegalTransition.
     """
     tenants.refuse_going(tenant)
+    await operations.refuse_busy(session, tenant)
     backup = await ready(session, tenant, backup_id)
     now = platform.clock.now()
     operation = await operations.start(session, tenant, OperationKind.RESTORE, actor=actor, at=now, params={"backup": str(backup.id)})

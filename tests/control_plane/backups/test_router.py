@@ -121,6 +121,9 @@ async def test_refusals_name_what_to_do(client, clinic, backed_up, platform, pro
     assert (await client.put("/v1/tenants/sol/backup-schedule", json={"every_hours": 5})).json()["code"] == "every_hours_invalid"
     taken = await client.post(f"/v1/tenants/sol/backups/{backup['id']}/copy", json={"slug": "luna"})
     assert taken.json()["code"] == "slug_taken"
+    assert (await client.post(f"/v1/tenants/sol/backups/{backup['id']}/restore")).status_code == 202
+    twice = await client.post(f"/v1/tenants/sol/backups/{backup['id']}/restore")
+    assert twice.json()["code"] == "tenant_busy"
 
 
 async def test_erasing_the_tenants_key_makes_its_backups_unreadable(client, clinic, backed_up, worker, platform):
