@@ -4,7 +4,7 @@
 """
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
@@ -15,6 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from control_plane.access.actors import WORKER, Actor
 from control_plane.audit import service as audit
 from control_plane.audit.models import AuditEntry
+from control_plane.backups.models import Backup, BackupSchedule
+from control_plane.backups.states import BackupEvent, BackupState
 from control_plane.exit import exports
 from control_plane.exit.deletions import legal_keeping
 from control_plane.exit.errors import ErasureConflict, NotDeleted, UnknownErasure
@@ -129,7 +131,7 @@ async def write_receipts(session: AsyncSession, platform: Platform, tenant: Tena
     if kept is None:
         await platform.vault.destroy_tenant_key(session, tenant.id)
         tenant.final_dump, tenant.final_dump_until, tenant.final_dump_reason = None, None, None
-    await _clear_rows(session, tenant)
+    await _clear_rows(session, tenant, at=now)
     for one in decisions:
         values = {"status": one.status, "what": one.what, "law": one.law, "until": one.until, "at": now}
         added = insert(ErasureReceipt).values(erasure_id=erasure.id, system=one.system, **values)
@@ -232,11 +234,17 @@ async def _stored(platform: Platform, tenant_id: UUID) -> list[str]:
     return [one.key for prefix in ("backups", "exports") for one in await platform.objects.list(f"{prefix}/{tenant_id}/")]
 
 
-async def _clear_rows(session: AsyncSession, tenant: Tenant) -> None:
+async def _clear_rows(session: AsyncSession, tenant: Tenant, *, at: datetime) -> None:
     """Blank what names people. Revisions are immutable but for this: the database lets exactly this blanking through."""
     await outbox.forget(session, tenant.id)
     await session.execute(delete(Signup).where(Signup.tenant_id == tenant.id))
     await session.execute(delete(ObservedTenant).where(ObservedTenant.tenant_id == tenant.id))
+    await session.execute(delete(BackupSchedule).where(BackupSchedule.tenant_id == tenant.id))
+    for backup in await session.scalars(select(Backup).where(Backup.tenant_id == tenant.id, Backup.state == BackupState.READY)):
+        # Their objects are gone by now: the rows say so, and why.
+        backup.move(BackupEvent.RETAINED_LONG_ENOUGH, at=at, reason="The clinic was erased.")
+        await session.flush()
+        backup.move(BackupEvent.REMOVED, at=at, reason="The clinic was erased.")
     told = update(Operation).where(Operation.tenant_id == tenant.id, Operation.kind.in_(_SAID_TO_PEOPLE))
     await session.execute(told.values(result={}))
     blank = (

@@ -20,15 +20,18 @@ async def stop(work: Work, tools: Tools) -> Outcome:
 
 
 async def dump(work: Work, tools: Tools) -> Outcome:
-    """Keep everything in one sealed archive; where the runtime cannot write one, its database."""
+    """Keep everything in one sealed archive; where the runtime cannot write one, its database. Of a copy nothing is kept."""
     platform, tenant_id = tools.platform, work.placement.tenant_id
     async with platform.database.transaction() as session:
+        tenant = await session.get_one(Tenant, tenant_id)
+        if tenant.copy_of is not None:
+            work.half_done()
+            return Outcome(result={"final_dump": None})
         key = await platform.vault.tenant_key(session, tenant_id)
     stored = await archive(platform, tools.databases, work.placement, work.operation_id, key=key, half_done=work.half_done, or_dump=True)
     if stored is None:
         return Outcome(result={"final_dump": None})
-    async with platform.database.transaction() as session:
-        until, reason, law = deletions.last_copy_terms(platform, await session.get_one(Tenant, tenant_id))
+    until, reason, law = deletions.last_copy_terms(platform, tenant)
     facts = {
         "path": stored.object_key,
         "format": stored.format,
@@ -58,7 +61,10 @@ async def remove(work: Work, tools: Tools) -> Outcome:
     kept = work.result.get("final_dump")
 
     async def write(session: AsyncSession, tenant: Tenant, operation: Operation) -> None:
-        await deletions.tell_done(session, tools.platform, tenant, operation, law=kept["law"] if kept else None)
+        if tenant.copy_of is not None:
+            await tools.platform.vault.destroy_tenant_key(session, tenant.id)
+        else:
+            await deletions.tell_done(session, tools.platform, tenant, operation, law=kept["law"] if kept else None)
 
     return Outcome(write=write)
 

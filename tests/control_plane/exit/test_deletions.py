@@ -3,6 +3,11 @@
 from datetime import timedelta
 from uuid import UUID
 
+import pytest
+from sqlalchemy import update
+
+from control_plane.tenants.models import Tenant
+from control_plane.vault.errors import TenantKeyDestroyed
 from tests.control_plane.exit.conftest import passes
 
 
@@ -142,3 +147,23 @@ async def test_a_clinic_whose_runtime_cannot_export_is_kept_as_a_dump(provisione
 
     [copy] = await exports_of()
     assert (copy["kind"], copy["format"]) == ("final", "dump")
+
+
+async def test_a_copy_of_a_clinic_goes_at_once_without_a_last_copy_and_without_a_mail(
+    provisioned, client, worker, shown, platform, mails, exports_of
+):
+    original, copy = await provisioned(), await provisioned(slug="sol-copy")
+    async with platform.database.transaction() as session:
+        made = update(Tenant).where(Tenant.id == UUID(copy["id"]))
+        until = {"copy_until": platform.clock.today(), "copy_taken_at": platform.clock.now()}
+        await session.execute(made.values(copy_of=UUID(original["id"]), **until))
+
+    await client.delete("/v1/tenants/sol-copy")
+    await worker.drain()
+
+    gone = await shown("sol-copy")
+    assert (gone["state"], gone["final_dump"], await exports_of("sol-copy")) == ("deleted", None, [])
+    assert not [template for template, _ in await mails() if template.startswith("deletion")]
+    with pytest.raises(TenantKeyDestroyed):
+        async with platform.database.transaction() as session:
+            await platform.vault.tenant_key(session, UUID(copy["id"]))
