@@ -198,7 +198,8 @@ async def _decide(
     session: AsyncSession, platform: Platform, tenant: Tenant, copy: TenantExport | None, *, handed_over: bool
 ) -> list[Decision]:
     erased, nothing = ReceiptStatus.ERASED, ReceiptStatus.NOTHING
-    stored = [key for key in await _stored(platform, tenant.id) if copy is None or key != copy.object_key]
+    # By rows, not by objects: those are gone by the time the receipts are written.
+    stored = await _copies(session, tenant, copy)
     mails = await session.scalar(select(func.count()).select_from(OutgoingMail).where(OutgoingMail.tenant_id == tenant.id))
     entries = await session.scalar(select(func.count()).select_from(AuditEntry).where(AuditEntry.tenant_id == tenant.id))
     lawful = None if copy is None or handed_over else _lawful(platform, tenant, copy)
@@ -214,7 +215,7 @@ async def _decide(
         last,
         Decision("runtime", erased, "Its place, secrets, files, mails and logs on the machine that ran it are removed."),
         Decision("database", erased, "The database and both its roles are dropped."),
-        Decision("backups", erased if stored else nothing, f"{len(stored)} backups and exports. {shredded}"),
+        Decision("backups", erased if stored else nothing, f"{stored} backups and exports. {shredded}"),
         Decision("mails", erased if mails else nothing, f"{mails} mails to its owner, with their text."),
         Decision("account", erased, "Names, address and tax id in the account and in every revision are blanked; states and dates remain."),
         Decision(
@@ -227,6 +228,15 @@ async def _decide(
         Decision("audit", ReceiptStatus.KEPT, f"{entries} entries of who did what to the account; nothing of patients.", _ACCOUNTABILITY),
         Decision("payment_provider", nothing, "No payment provider is connected."),
     ]
+
+
+async def _copies(session: AsyncSession, tenant: Tenant, but: TenantExport | None) -> int:
+    """How many backups and exports there are, the last copy aside."""
+    exported = select(func.count(TenantExport.id)).where(TenantExport.tenant_id == tenant.id, TenantExport.removed_at.is_(None))
+    if but is not None:
+        exported = exported.where(TenantExport.id != but.id)
+    backed_up = select(func.count(Backup.id)).where(Backup.tenant_id == tenant.id, Backup.state == BackupState.READY)
+    return (await session.scalar(exported) or 0) + (await session.scalar(backed_up) or 0)
 
 
 async def _stored(platform: Platform, tenant_id: UUID) -> list[str]:

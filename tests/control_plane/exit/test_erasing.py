@@ -119,6 +119,21 @@ async def test_only_a_deleted_clinic_is_erased_and_only_when_it_is_named(provisi
     assert (unnamed.status_code, unnamed.json()["code"]) == (422, "confirmation_missing")
 
 
+async def test_exports_and_backups_that_were_there_are_erased_and_counted(provisioned, client, worker, platform, exports_of):
+    tenant = await provisioned()
+    await client.post("/v1/tenants/sol/exports")
+    await worker.drain()
+    await client.delete("/v1/tenants/sol", params={"at_once": True, "confirm": "sol"})
+    await worker.drain()
+    last, _ = await exports_of()
+
+    erasure = await finished(client, worker, await ask(client))
+
+    receipt = by_system(erasure)["backups"]
+    assert (receipt["status"], receipt["what"][:22]) == ("erased", "1 backups and exports.")
+    assert [one.key for one in await platform.objects.list(f"exports/{tenant['id']}/")] == [last["where"]]
+
+
 async def test_asking_twice_is_one_erasure(deleted, client, worker):
     await deleted()
 
