@@ -62,8 +62,9 @@ class Settings(BaseSettings):
     worker_slots: int = Field(4, ge=1)
     lease_seconds: float = Field(10.0, gt=0)
     """How long a worker that went silent keeps its tenant; renewed at a third of it."""
-    reconcile_seconds: float = Field(30.0, gt=0)
-    """How often desired and observed are compared for a tenant nobody works on."""
+    reconcile_seconds: float = Field(900.0, gt=0)
+    """How often desired and observed are compared for each tenant by itself; a survey of all of them, every 15 s, has those that differ
+    compared at once."""
     object_store: str | None = None
     """file:///a/folder or s3://bucket/prefix, for backups and exports; absent: the folder `objects` under `data`."""
     object_store_endpoint: str | None = None

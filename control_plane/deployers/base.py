@@ -5,7 +5,7 @@ control plane relies on: truth is in PostgreSQL. Failures that may pass are `Dep
 refuses for good is `RuntimeRefused`. Either message is shown to a person.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -160,6 +160,15 @@ class Renders(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Glimpse:
+    """What the deployer itself knows of one tenant without asking its runtime: `ATTESTED` here means that a process serves."""
+
+    status: ObservationStatus
+    generation: int | None = None
+    """Of the revision it runs or would start with."""
+
+
 class Deployer(Protocol):
     """Built by `LocalDeployer(settings, key)` (control_plane.config.Settings, dentalpin_kit.tokens.SigningKey)."""
 
@@ -178,6 +187,13 @@ class Deployer(Protocol):
 
     async def observe(self, tenant_id: UUID) -> Observation:
         """What is there now. Wakes nobody. Raises DeployerUnavailable when the place itself does not answer."""
+        ...
+
+    async def survey(self) -> Mapping[UUID, Glimpse]:
+        """A glimpse of every tenant that is here, at once and by the deployer's own knowledge; absent ones may be left out.
+
+        Asks no runtime and wakes nobody: cheap for thousands. Raises DeployerUnavailable.
+        """
         ...
 
     async def request(

@@ -9,6 +9,7 @@ from control_plane.exit.deletions import delete_due
 from control_plane.exit.erasing import copies_due
 from control_plane.mail.delivery import run as mails
 from control_plane.operations.housekeeping import keep_house
+from control_plane.operations.surveying import survey
 from control_plane.operations.taking_up import take_up
 from control_plane.passes.base import Pass
 from control_plane.webhooks.delivery import run as webhooks
@@ -23,6 +24,7 @@ PASSES: Final[tuple[Pass, ...]] = (
     Pass("take_up", timedelta(minutes=1), take_up),
     Pass("mails", timedelta(seconds=10), mails),
     Pass("webhooks", timedelta(seconds=3), webhooks),
+    Pass("survey", timedelta(seconds=15), survey),
     Pass("campaigns", timedelta(seconds=5), drive_campaigns),
     Pass("deletions", timedelta(minutes=10), delete_due),
     Pass("exits", timedelta(hours=1), copies_due),

@@ -4,7 +4,7 @@ What it is told to do wrong is a list of rules. It serves what was applied last,
 data lies in a SimulatedDatabases beside it, which a release "migrates" when it starts, or half-migrates when it is to fail half-way.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -15,6 +15,7 @@ from control_plane.deployers.base import (
     Attestation,
     DatabaseAddress,
     DeployerUnavailable,
+    Glimpse,
     Observation,
     ObservationStatus,
     Placement,
@@ -139,6 +140,23 @@ class SimulatedDeployer:
             place.started = place.serving = attested(tenant_id, place.revision)
         return place.started
 
+    async def survey(self) -> Mapping[UUID, Glimpse]:
+        self.calls += 1
+        return {tenant_id: self._glimpse(tenant_id, place) for tenant_id, place in self.places.items() if place.revision is not None}
+
+    def _glimpse(self, tenant_id: UUID, place: Place) -> Glimpse:
+        if place.revision is None or place.stopped:
+            return Glimpse(ObservationStatus.ABSENT)
+        generation = int(place.revision["generation"])
+        rule = self._rule(tenant_id, str(place.revision["release"]["id"])) if self.rules else None
+        if rule is not None and rule.away is not None:
+            raise DeployerUnavailable(rule.away)
+        if rule is not None and rule.fails is not None:
+            return Glimpse(ObservationStatus.FAILED, generation)
+        if rule is not None and rule.silent:
+            return Glimpse(ObservationStatus.STARTING, generation)
+        return Glimpse(ObservationStatus.IDLE if place.idle else ObservationStatus.ATTESTED, generation)
+
     async def request(
         self, tenant_id: UUID, method: str, path: str, json: dict[str, Any] | None = None, token: str | None = None
     ) -> dict[str, Any]:
@@ -156,6 +174,14 @@ class SimulatedDeployer:
 
     async def control_channels(self) -> dict[UUID, str]:
         return {tenant_id: "127.0.0.1:9" for tenant_id, place in self.places.items() if place.revision is not None and not place.idle}
+
+    async def files(self, tenant_id: UUID) -> AsyncGenerator[bytes, None]:
+        """A folder without files, as a tar."""
+        yield bytes(1024)
+
+    async def replace_files(self, tenant_id: UUID, content: AsyncIterable[bytes]) -> None:
+        async for _ in content:
+            pass
 
     async def stop(self, tenant_id: UUID) -> None:
         self._place(tenant_id).stopped = True

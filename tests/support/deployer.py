@@ -4,7 +4,7 @@ It behaves as a runtime would: it proves the revision applied last, unless it is
 """
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from control_plane.deployers.base import (
     Attestation,
     DatabaseAddress,
     DeployerUnavailable,
+    Glimpse,
     Observation,
     ObservationStatus,
     Placement,
@@ -87,6 +88,10 @@ class FakeDeployer:
         if behaviour.get("idle"):
             return Observation(ObservationStatus.IDLE, None, generation)
         return Observation(ObservationStatus.ATTESTED, _proof(tenant_id, told["revision"], behaviour), generation)
+
+    async def survey(self) -> Mapping[UUID, Glimpse]:
+        seen = {UUID(file.stem): await self.observe(UUID(file.stem)) for file in self.folder.glob("*.json")}
+        return {tenant_id: Glimpse(one.status, one.generation) for tenant_id, one in seen.items()}
 
     async def request(
         self, tenant_id: UUID, method: str, path: str, json: dict[str, Any] | None = None, token: str | None = None

@@ -6,7 +6,7 @@
 import hashlib
 import json as jsonlib
 import shutil
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from control_plane.deployers.base import (
     Attestation,
     DatabaseAddress,
     DeployerUnavailable,
+    Glimpse,
     Observation,
     ObservationStatus,
     Placement,
@@ -115,6 +116,9 @@ class LocalDeployer:
             return Observation(ObservationStatus.IDLE, None, generation)
         return Observation(ObservationStatus.STARTING, None, generation)
 
+    async def survey(self) -> Mapping[UUID, Glimpse]:
+        return {UUID(shown["id"]): _glimpse(shown) for shown in await self._listed()}
+
     async def request(
         self, tenant_id: UUID, method: str, path: str, json: dict[str, Any] | None = None, token: str | None = None
     ) -> dict[str, Any]:
@@ -128,10 +132,15 @@ class LocalDeployer:
         raise DeployerUnavailable(f"The runtime of tenant {tenant_id} is changing over; ask again.", tenant_id=str(tenant_id))
 
     async def control_channels(self) -> dict[UUID, str]:
+        return {UUID(shown["id"]): shown["control"].removeprefix("http://") for shown in await self._listed() if shown["control"]}
+
+    async def _listed(self) -> list[dict[str, Any]]:
+        """Every tenant the supervisor keeps, as it shows them."""
         answer = await self._ask_supervisor("GET", "/tenants")
         if answer.status_code != 200:
             raise DeployerUnavailable(f"The supervisor answered {answer.status_code}: {answer.text[:300]}")
-        return {UUID(shown["id"]): shown["control"].removeprefix("http://") for shown in answer.json() if shown["control"]}
+        listed: list[dict[str, Any]] = answer.json()
+        return listed
 
     def files(self, tenant_id: UUID) -> AsyncGenerator[bytes, None]:
         return packed(self.folder(tenant_id))
@@ -247,6 +256,18 @@ def _refusal(answer: httpx2.Response) -> tuple[str, str | None]:
 def _reason(shown: dict[str, Any]) -> str:
     failure = shown["last_failure"]
     return f"{failure['reason']} ({failure['code']})" if failure else "it has not become ready in time"
+
+
+def _glimpse(shown: dict[str, Any]) -> Glimpse:
+    """As `observe` would say it, without asking the runtime."""
+    generation = int(shown["digest"].partition("-")[0]) if shown["digest"] else None
+    if shown["state"] in ("stopped", "stopping"):
+        return Glimpse(ObservationStatus.ABSENT)
+    if shown["failures"] and not shown["as_asked"]:
+        return Glimpse(ObservationStatus.FAILED, generation)
+    if shown["control"] is not None:
+        return Glimpse(ObservationStatus.ATTESTED, generation)
+    return Glimpse(ObservationStatus.IDLE if shown["state"] == "idle" else ObservationStatus.STARTING, generation)
 
 
 def _digest(revision: dict[str, Any], database: DatabaseAddress) -> str:

@@ -8,7 +8,7 @@ import pytest
 @pytest.fixture
 def compared(worker, clock):
     async def compared():
-        clock.advance(minutes=5)
+        clock.advance(minutes=20)
         while await worker.reconcile_once():
             pass
         await worker.drain()
