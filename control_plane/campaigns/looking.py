@@ -146,7 +146,7 @@ async def _begin(
 ) -> None:
     try:
         async with session.begin_nested():
-            begun = await begin(session, platform, campaign, tenant, actor=WORKER, at=at)
+            begun = await begin(session, platform, campaign, tenant, actor=WORKER)
     except TemporaryError as error:
         put_off(member, NotBefore(at + BUSY_PAUSE, error.message, error.code), hours=campaign.how.patience_hours, at=at)
         return

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -48,12 +48,11 @@ class SimulatedDatabases:
         held = self.data.get(tenant_id)
         yield None if held is None else Dumping(self._clock.now(), _contents(held), _once(_text(held)))
 
+    async def read_through(self, content: AsyncIterable[bytes]) -> None:
+        _read(b"".join([part async for part in content]))
+
     async def load(self, tenant_id: UUID, database: str, source: Source, *, roles_of: UUID) -> Contents:
-        content = b"".join([part async for part in source()])
-        try:
-            self.beside[database] = json.loads(content)
-        except ValueError as error:
-            raise DatabaseRefused("The dump is not one of these simulated databases.") from error
+        self.beside[database] = _read(b"".join([part async for part in source()]))
         return _contents(self.beside[database])
 
     async def swap(self, tenant_id: UUID, database: str) -> None:
@@ -78,3 +77,11 @@ async def _once(content: bytes) -> AsyncIterator[bytes]:
 def _contents(held: dict[str, Any]) -> Contents:
     digest = hashlib.sha256(json.dumps(held["rows"], sort_keys=True).encode()).hexdigest()
     return Contents({"public.everything": (len(held["rows"]), digest)}, (str(held["schema"]),))
+
+
+def _read(content: bytes) -> dict[str, Any]:
+    try:
+        held: dict[str, Any] = json.loads(content)
+    except ValueError as error:
+        raise DatabaseRefused("The dump is not one of these simulated databases.") from error
+    return held

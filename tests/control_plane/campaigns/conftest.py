@@ -4,21 +4,15 @@ import json
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import select
 
 from app.testing.clock import TestClock
-from control_plane.access.actors import WORKER
 from control_plane.campaigns.driving import drive_campaigns
 from control_plane.main import read_release
-from control_plane.operations.kinds import StepName
-from control_plane.operations.steps import STEPS, Outcome, Step, Tools
+from control_plane.operations.steps import Tools
 from control_plane.operations.worker import Worker
 from control_plane.platform import Platform
 from control_plane.releases import service as releases
 from control_plane.releases.channels import Channel
-from control_plane.revisions import service as revisions
-from control_plane.revisions.document import parse
-from control_plane.revisions.models import Revision
 from control_plane.simulators.databases import SimulatedDatabases
 from control_plane.simulators.deployer import SimulatedDeployer
 from control_plane.simulators.fleet import populate
@@ -155,33 +149,6 @@ def until(go_on, shown):
 
 
 @pytest.fixture(autouse=True)
-def upgrade_steps(databases, monkeypatch):
-    """The steps of an upgrade on simulated databases: what was kept before is put back."""
-    kept = {}
-
-    async def backup(work, tools):
-        kept[work.operation_id] = json.dumps(databases.data[work.placement.tenant_id])
-        return Outcome()
-
-    async def go_back(work, tools):
-        async def write(session, tenant, operation):
-            old = (await session.scalars(select(Revision).where(Revision.tenant_id == tenant.id, Revision.generation == 1))).one()
-            content = parse(old.document).model_copy(update={"generation": tenant.generation + 1})
-            operation.generation = revisions.record(session, tenant, content, actor=WORKER, at=tools.platform.clock.now()).generation
-
-        return Outcome(write=write)
-
-    async def undo_data(work, tools):
-        databases.data[work.placement.tenant_id] = json.loads(kept[work.operation_id])
-        return Outcome()
-
+def no_watching(monkeypatch):
+    """An attempt to attest looks once and comes up for air."""
     monkeypatch.setattr("control_plane.operations.steps.provisioning.WATCH_SECONDS", 0)
-    steps = {
-        StepName.BACKUP: Step(backup),
-        StepName.GO_BACK: Step(go_back),
-        StepName.UNDO_DATA: Step(undo_data),
-        StepName.REDEPLOY: STEPS[StepName.DEPLOY],
-        StepName.REATTEST: STEPS[StepName.ATTEST],
-    }
-    for name, step in steps.items():
-        monkeypatch.setitem(STEPS, name, step)
