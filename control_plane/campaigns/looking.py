@@ -1,6 +1,5 @@
 """Whether a member may be begun now: its own state first, then its window, then its patients; and beginning it."""
 
-import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -25,15 +24,12 @@ from control_plane.platform import Platform
 from control_plane.revisions import service as revisions
 from control_plane.revisions.models import Revision
 from control_plane.tenants.models import Tenant
-from control_plane.tenants.states import TenantState
-
-log = logging.getLogger(__name__)
+from control_plane.tenants.states import GOING, TenantState
 
 LOOKED_AT: Final = 500
 """Members looked at in one transaction."""
 BUSY_PAUSE: Final = timedelta(minutes=5)
 UNREACHABLE_PAUSE: Final = timedelta(minutes=10)
-_GONE: Final = frozenset({TenantState.DELETING, TenantState.DELETE_FAILED, TenantState.DELETED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +110,7 @@ async def act(session: AsyncSession, platform: Platform, campaign_id: UUID, cand
         put_off(member, decision, hours=hours, at=now)
         return
     tenant = await tenant_of(session, member)
-    if tenant.state in _GONE:
+    if tenant.state in GOING:
         member.move(MemberEvent.LEFT_OUT, at=now, code="gone", reason="It is being deleted.")
         return
     if tenant.state is not TenantState.ACTIVE or await operations.open_operations(session, tenant.id):
