@@ -74,7 +74,7 @@ async def assess(
     except TemporaryError:
         raise
     except DomainError as error:
-        if not found:
+        if all(one.overridable for one in found):
             found.append(Obstacle(error.code, error.message))
     return Assessment(release, current, proposal, tuple(found))
 

@@ -302,7 +302,7 @@ async def test_what_planning_refuses_is_left_out_and_nothing_is_done_to_it(
     over = await until(begun, "completed")
 
     assert over["members"] == {"done": 1, "skipped": 1}
-    assert (await members(begun))["clinic-0"]["code"] == "unknown_module"
+    assert (await members(begun))["clinic-0"]["code"] == "release_unfit"
     assert deployer.places[tenants["clinic-0"]].applied == [1]
 
 
