@@ -81,10 +81,10 @@ def test_a_clinic_comes_back_as_it_was_and_its_copy_sends_nothing(platform):
         active = owner.get("/api/v1/modules/-/active").json()["data"]
         assert active["copy_of"] == SLUG
         assert f"copy of {SLUG}" in active["banner"]
-        assert "sends nothing" in httpx2.get(f"{copy['url']}/login").text
+        assert "sends nothing" in httpx2.get(f"{copy['url']}/login", timeout=30).text
         process = serving(platform, copy)
     for one in (copy, restored):
-        answer = httpx2.post(f"{one['url']}/api/v1/auth/password/forgot", json={"email": EMAIL})
+        answer = httpx2.post(f"{one['url']}/api/v1/auth/password/forgot", json={"email": EMAIL}, timeout=30)
         assert answer.status_code == 202, answer.text
     wait_for(lambda: mails(platform, restored), "the clinic itself mails its link")
     assert mails(platform, copy) == []
