@@ -29,7 +29,7 @@ from control_plane.operations.models import Lease, Operation
 from control_plane.operations.reconciling import reconcile
 from control_plane.operations.states import OPEN
 from control_plane.operations.steps import STEPS, Outcome, Tools, Work
-from control_plane.passes import PASSES
+from control_plane.passes import PASSES, Pass
 from control_plane.passes import running as passes
 from control_plane.platform import Platform
 from dentalpin_kit import faults, logs, tracing
@@ -58,7 +58,7 @@ class Worker:
             running = [
                 tasks.create_task(self._slot(notices, number), name=f"slot {number}") for number in range(self._settings.worker_slots)
             ]
-            running.append(tasks.create_task(self._run_passes(), name="passes"))
+            running += [tasks.create_task(self._repeat(one), name=f"pass {one.name}") for one in PASSES]
             await stop.wait()
             for task in running:
                 task.cancel()
@@ -136,9 +136,12 @@ class Worker:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await task
-            with contextlib.suppress(*_DATABASE_AWAY):
-                async with self._platform.database.transaction() as session:
-                    await release(session, held)
+            await self._give_back(held)
+
+    async def _give_back(self, held: Held) -> None:
+        with contextlib.suppress(*_DATABASE_AWAY):
+            async with self._platform.database.transaction() as session:
+                await release(session, held)
 
     async def _beat(self, held: Held, work: "asyncio.Future[None]") -> None:
         seconds = self._settings.lease_seconds
@@ -226,12 +229,16 @@ class Worker:
             return longest
         return min(longest, max(0.05, (next_attempt - self._platform.clock.now()).total_seconds()))
 
-    async def _run_passes(self) -> None:
+    async def _repeat(self, periodic: Pass) -> None:
+        """Run a pass whenever it is due and nobody else does. Each has a loop of its own: a long one keeps no other waiting."""
         while True:
             try:
-                await passes.run_due(self._tools, self.name)
-                pause = await passes.pause(self._tools)
+                await passes.run_due(self._tools, self.name, passes=(periodic,))
+                pause = await passes.pause(self._tools, periodic)
             except _DATABASE_AWAY as error:
-                log.warning("periodic passes are put off: %s", error)
+                log.warning("the pass %s is put off: %s", periodic.name, error)
+                pause = 1.0
+            except Exception:
+                log.exception("the loop of the pass %s failed and goes on", periodic.name)
                 pause = 1.0
             await asyncio.sleep(pause)

@@ -20,6 +20,7 @@ from control_plane.passes.models import PeriodicPass
 from dentalpin_kit import faults, logs
 
 LONGEST_PAUSE: Final = timedelta(seconds=5)
+HELD_PAUSE: Final = timedelta(seconds=1)
 
 log = logging.getLogger(__name__)
 
@@ -49,12 +50,14 @@ async def make_due(tools: Tools, name: str) -> None:
         await session.execute(update(PeriodicPass).where(PeriodicPass.name == name).values(due_at=tools.platform.clock.now()))
 
 
-async def pause(tools: Tools) -> float:
-    """Seconds until the next pass is due, and not more than a few."""
+async def pause(tools: Tools, periodic: Pass) -> float:
+    """Seconds until a pass is due, and not more than a few: its time may be changed, and its holder may die."""
     async with tools.platform.database.transaction() as session:
-        due = await session.scalar(select(func.min(PeriodicPass.due_at)).where(PeriodicPass.name.in_([one.name for one in PASSES])))
+        due = await session.scalar(select(PeriodicPass.due_at).where(PeriodicPass.name == periodic.name))
     longest = LONGEST_PAUSE.total_seconds()
-    return longest if due is None else min(longest, max(0.2, (due - tools.platform.clock.now()).total_seconds()))
+    left = longest if due is None else (due - tools.platform.clock.now()).total_seconds()
+    # What is due and could not be had is in another worker's hands.
+    return HELD_PAUSE.total_seconds() if left <= 0 else min(longest, max(0.2, left))
 
 
 async def _ensure(session: AsyncSession, name: str, *, now: datetime) -> None:
