@@ -41,6 +41,7 @@ from control_plane.signup import pages as signup
 from control_plane.stuck.router import router as stuck
 from control_plane.tenants.router import router as tenants
 from control_plane.upgrades.router import router as upgrades
+from control_plane.vault.router import router as vault
 from control_plane.webhooks.router import router as webhooks
 from dentalpin_kit.requests import RequestsLayer, RouteLayer
 
@@ -63,6 +64,7 @@ ROUTERS = (
     signing_keys,
     tenants,
     upgrades,
+    vault,
     webhooks,
 )
 """Everything under /v1, one a line."""

@@ -55,6 +55,7 @@ class Platform:
         key = load_signing_key(settings.keys)
         clock = clock or SystemClock(settings.today)
         database = Database(settings.database_url.get_secret_value(), pool_size=settings.worker_slots + 4)
+        vault = Vault(KeyRing(settings), clock.now)
         return cls(
             settings=settings,
             database=database,
@@ -66,9 +67,9 @@ class Platform:
             deployer=deployer or LocalDeployer(settings, key),
             sender=Sender(settings.webhook_networks),
             objects=open_store(settings),
-            servers=Servers(settings, database),
+            servers=Servers(settings, database, vault),
             requests=Requests(database, settings.requests_per_minute),
-            vault=Vault(KeyRing(settings), clock.now),
+            vault=vault,
         )
 
     async def databases_for(self, tenant: Placed) -> DatabaseServer:

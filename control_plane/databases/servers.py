@@ -8,6 +8,7 @@ from control_plane.databases.base import DatabaseServer
 from control_plane.databases.errors import UnknownServer
 from control_plane.databases.models import ServerRow
 from control_plane.databases.shared import SharedServer
+from control_plane.vault.vault import place
 
 
 class Opens(Protocol):
@@ -18,7 +19,7 @@ class Opens(Protocol):
 
 def secret_context(name: str) -> str:
     """What the administrator's address of this server is sealed for: it opens for no other."""
-    return f"database_server:{name}"
+    return place("database_server", "admin_url", name)
 
 
 class Servers:

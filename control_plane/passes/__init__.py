@@ -12,12 +12,14 @@ from control_plane.operations.housekeeping import keep_house
 from control_plane.operations.surveying import survey
 from control_plane.operations.taking_up import take_up
 from control_plane.passes.base import Pass
+from control_plane.vault.passes import rotate_due
 from control_plane.webhooks.delivery import run as webhooks
 
 __all__ = ["PASSES", "Pass"]
 
 PASSES: Final[tuple[Pass, ...]] = (
     Pass("housekeeping", timedelta(hours=1), keep_house),
+    Pass("vault", timedelta(days=1), rotate_due),
     Pass("backups", timedelta(minutes=1), begin_due),
     Pass("backups_tidy", timedelta(hours=6), tidy),
     Pass("backup_checks", timedelta(minutes=5), check_one, patience=timedelta(hours=1)),

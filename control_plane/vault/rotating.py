@@ -1,6 +1,6 @@
 """Rotation: a new key seals from now on, every stored value is sealed again with it, and keys that open nothing any more are dropped.
 
-Values are found by SEALED, a list that a test holds complete: columns of sealed bytes are named `sealed` or `sealed_…`.
+Values are found by SEALED, a list that a test holds complete: whoever adds a column of sealed bytes adds it there.
 """
 
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from sqlalchemy import Table, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.access.models import Account, OidcSignIn
+from control_plane.databases.models import ServerRow
 from control_plane.vault.models import TenantKey
 from control_plane.vault.vault import Vault, key_name, place
 from control_plane.webhooks.models import WebhookEndpoint
@@ -25,6 +26,7 @@ SEALED: Final[tuple[tuple[Table, str], ...]] = (
     (cast(Table, TenantKey.__table__), "sealed"),
     (cast(Table, Account.__table__), "sealed_second_factor"),
     (cast(Table, OidcSignIn.__table__), "sealed"),
+    (cast(Table, ServerRow.__table__), "admin_url"),
     (cast(Table, WebhookEndpoint.__table__), "sealed_secret"),
     (cast(Table, WebhookEndpoint.__table__), "sealed_previous"),
 )

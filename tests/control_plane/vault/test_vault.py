@@ -1,7 +1,9 @@
 """What is sealed opens in its own place only, survives rotation, and is gone when a tenant's key is destroyed."""
 
 import asyncio
+import base64
 import stat
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
@@ -11,9 +13,11 @@ from sqlalchemy import LargeBinary, text
 from control_plane.migrations.metadata import metadata
 from control_plane.vault.errors import SealBroken, TenantKeyDestroyed, VaultKeyUnknown
 from control_plane.vault.keyring import KeyRing, RingInvalid
+from control_plane.vault.passes import rotate_due
 from control_plane.vault.rotating import AGE, KEPT, SEALED, rotate
 from control_plane.vault.vault import Vault, key_name, place
 
+NO_SECRETS = {("idempotent_answer", "body")}
 SECRET = b"a password of somebody"
 GIVEN = "new:" + "B" * 43 + ",old:" + "A" * 43
 
@@ -129,15 +133,37 @@ def test_a_ring_that_cannot_be_read_is_said_without_showing_it(platform_settings
     assert "A" * 43 not in str(refused.value)
 
 
-def test_every_column_of_sealed_bytes_is_sealed_again_by_rotation():
-    named = {
-        (table.name, column.name)
-        for table in metadata.tables.values()
-        for column in table.columns
-        if isinstance(column.type, LargeBinary) and column.name.startswith("sealed")
+def test_every_column_of_bytes_is_sealed_again_by_rotation_or_is_no_secret():
+    held = {
+        (table.name, column.name) for table in metadata.tables.values() for column in table.columns if isinstance(column.type, LargeBinary)
     }
-    assert {(table.name, column) for table, column in SEALED} == named, "add it to control_plane.vault.rotating.SEALED"
+    assert {(table.name, column) for table, column in SEALED} == held - NO_SECRETS, "add it to control_plane.vault.rotating.SEALED"
     assert all(len(table.primary_key.columns) == 1 for table, _ in SEALED)
+
+
+async def test_the_platform_rotates_by_itself_when_a_key_is_old(platform, vault, clock, tenant_id):
+    async with platform.database.transaction() as session:
+        await vault.tenant_key(session, tenant_id)
+    tools = SimpleNamespace(platform=platform)
+    await rotate_due(tools)
+    early = len(vault.ring.keys)
+    clock.advance(days=AGE.days)
+    await rotate_due(tools)
+    await rotate_due(tools)
+
+    async with platform.database.transaction() as session:
+        assert key_name(await session.scalar(text("SELECT sealed FROM tenant_key"))) == vault.ring.keys[0].name
+    assert (early, len(vault.ring.keys)) == (1, 2)
+
+
+async def test_rotation_on_request_shows_names_and_never_keys(client, vault):
+    vault.seal(SECRET, "x")
+    done = (await client.post("/v1/vault/rotate")).json()
+    shown = await client.get("/v1/vault")
+
+    assert next(key["name"] for key in shown.json()["keys"]) == done["key"]
+    assert [key["seals"] for key in shown.json()["keys"]] == [True, False]
+    assert all(base64.urlsafe_b64encode(key.secret).decode() not in shown.text for key in vault.ring.keys)
 
 
 def test_secrets_do_not_show_in_what_is_printed(vault):
