@@ -5,12 +5,13 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import APIRouter, Depends, FastAPI
 from sqlalchemy import text
 from starlette.middleware import Middleware
 
-from control_plane import errors
+from control_plane import errors, openapi
 from control_plane.access.accounts_router import router as accounts
 from control_plane.access.router import router as keys
 from control_plane.access.routing import ThisPlatform, current_actor
@@ -141,4 +142,5 @@ def create_app(platform: Platform) -> FastAPI:
     app.include_router(entrances, prefix="/v1")
     signup.install(app)
     downloads.install(app)
+    app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]  # as FastAPI documents it
     return app

@@ -23,6 +23,8 @@ class AuditOut(BaseModel):
 
 class AuditList(BaseModel):
     items: list[AuditOut]
+    next: str | None
+    """Pass as `after` for the following page; null on the last."""
 
 
 class ChainedOut(AuditOut):

@@ -10,14 +10,18 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, StringConstraints
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from control_plane.access.requires import Guards, Requires
+from control_plane.access.requires import Guards, Requires, visible
 from control_plane.access.routing import CurrentActor, PlatformRoute, Session, ThisPlatform
 from control_plane.notices import Notices
 from control_plane.operations import actions, service
+from control_plane.operations.kinds import OperationKind
 from control_plane.operations.models import Operation
-from control_plane.operations.schemas import OperationOut
+from control_plane.operations.schemas import OperationList, OperationOut
+from control_plane.operations.states import OperationState
+from control_plane.pagination import WantedPage, page
 from control_plane.platform import Platform
 from control_plane.tenants.models import Tenant
 
@@ -59,6 +63,25 @@ async def existing(operation_id: UUID, session: Session, actor: CurrentActor) ->
 
 
 Existing = Annotated[OperationOut, Depends(existing)]
+
+
+@router.get("", dependencies=[Requires("operations:read", own=True)])
+async def list_all_operations(
+    session: Session,
+    actor: CurrentActor,
+    wanted: WantedPage,
+    kind: OperationKind | None = None,
+    state: OperationState | None = None,
+) -> OperationList:
+    """Operations of all tenants, the last one first."""
+    query = select(Operation).where(Operation.tenant_id.in_(visible(select(Tenant.id), actor)))
+    for column, value in ((Operation.kind, kind), (Operation.state, state)):
+        if value is not None:
+            query = query.where(column == value)
+    found = await page(session, query, Operation.number, wanted=wanted, descending=True)
+    concerned = select(Tenant.id, Tenant.slug).where(Tenant.id.in_({operation.tenant_id for operation in found.items}))
+    slugs = {row.id: row.slug for row in await session.execute(concerned)}
+    return OperationList(items=[OperationOut.of(operation, slugs[operation.tenant_id]) for operation in found.items], next=found.next)
 
 
 @router.get("/{operation_id}")

@@ -107,3 +107,5 @@ class OperationOut(BaseModel):
 
 class OperationList(BaseModel):
     items: list[OperationOut]
+    next: str | None
+    """Pass as `after` for the following page; null on the last."""

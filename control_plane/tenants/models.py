@@ -1,7 +1,7 @@
 """A tenant's row: the facts its clinic stated, what it chose, where it stands and until when."""
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 from sqlalchemy import Boolean, CheckConstraint, Date, ForeignKey, Index, Integer, String, false, text
@@ -14,6 +14,26 @@ from dentalpin_kit.problems import ErrorClass
 
 _UNDER_WAY = ", ".join(f"'{state.value}'" for state in sorted(UNDER_WAY))
 _STUCK = ", ".join(f"'{state.value}'" for state in sorted(STUCK))
+
+
+PLATFORMS_OWN: Final = frozenset(
+    {
+        "state",
+        "state_since",
+        "state_deadline",
+        "state_reason",
+        "state_error_class",
+        "url",
+        "invitation_serial",
+        "law_due_at",
+        "law_problem",
+        "law_problem_code",
+        "final_dump",
+        "final_dump_until",
+        "deleted_at",
+    }
+)
+"""Columns the platform writes by itself: they are no part of the `ETag`, so a runtime that reports in refuses nobody's change."""
 
 
 class Tenant(Base):

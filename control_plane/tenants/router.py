@@ -6,20 +6,25 @@ from fastapi import APIRouter, Depends, Query, Response
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from control_plane import etag
 from control_plane.access import accounts
 from control_plane.access.requires import Guards, Requires
 from control_plane.access.routing import CurrentActor, PlatformRoute, Session, ThisPlatform
 from control_plane.audit.models import AuditEntry
 from control_plane.audit.schemas import AuditList, AuditOut
 from control_plane.exit import deletions
+from control_plane.operations.kinds import OperationKind
 from control_plane.operations.models import Operation
 from control_plane.operations.observing import look
 from control_plane.operations.schemas import OperationList, OperationOut
+from control_plane.operations.states import OperationState
+from control_plane.pagination import WantedPage, page
 from control_plane.platform import Platform
+from control_plane.releases.channels import Channel
 from control_plane.revisions import service as revisions
 from control_plane.revisions.document import parse
 from control_plane.tenants import service
-from control_plane.tenants.models import ObservedTenant, Tenant
+from control_plane.tenants.models import PLATFORMS_OWN, ObservedTenant, Tenant
 from control_plane.tenants.schemas import (
     InvitationRequest,
     ModuleChoice,
@@ -30,7 +35,7 @@ from control_plane.tenants.schemas import (
     TenantOut,
     TenantSummary,
 )
-from control_plane.tenants.service import Started
+from control_plane.tenants.service import Started, TenantFilters
 from control_plane.tenants.states import TenantState
 
 router = APIRouter(prefix="/tenants", tags=["tenants"], route_class=PlatformRoute, dependencies=[Guards("tenants")])
@@ -40,8 +45,25 @@ async def known_tenant(slug: str, session: Session, actor: CurrentActor) -> Tena
     return await service.find(session, slug)
 
 
-async def locked_tenant(slug: str, session: Session, actor: CurrentActor) -> Tenant:
-    return await service.find(session, slug, lock=True)
+async def locked_tenant(slug: str, session: Session, actor: CurrentActor, if_match: etag.IfMatch = None) -> Tenant:
+    """For whatever changes a tenant: nothing is lost that was changed since the caller read it."""
+    tenant = await service.find(session, slug, lock=True)
+    etag.check(if_match, tag_of(tenant), what=f"The tenant {slug}")
+    return tenant
+
+
+async def filtered(
+    state: TenantState | None = None,
+    country: Annotated[str | None, Query(min_length=2, max_length=2, description="Two letters.")] = None,
+    channel: Channel | None = None,
+    database_server: Annotated[str | None, Query(max_length=60)] = None,
+    search: Annotated[str | None, Query(max_length=80, description="Part of the slug or the name.")] = None,
+) -> TenantFilters:
+    return TenantFilters(state, country.upper() if country else None, channel, database_server, search)
+
+
+def tag_of(tenant: Tenant) -> str:
+    return etag.tag_of(tenant, without=PLATFORMS_OWN)
 
 
 KnownTenant = Annotated[Tenant, Depends(known_tenant)]
@@ -60,6 +82,7 @@ async def answered(session: AsyncSession, platform: Platform, started: Started, 
     await session.flush()
     if started.operation is None:
         response.status_code = 200
+    etag.show(response, tag_of(started.tenant))
     operation = OperationOut.of(started.operation, started.tenant.slug) if started.operation else None
     return StartedOut(tenant=await shown(session, platform, started.tenant), operation=operation)
 
@@ -73,34 +96,47 @@ async def create_tenant(new: NewTenant, session: Session, actor: CurrentActor, p
 
 @router.get("", dependencies=[Requires("tenants:read", own=True)])
 async def list_tenants(
-    session: Session,
-    actor: CurrentActor,
-    after: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    state: TenantState | None = None,
+    session: Session, actor: CurrentActor, wanted: WantedPage, filters: Annotated[TenantFilters, Depends(filtered)]
 ) -> TenantList:
-    tenants = await service.page(session, actor, after=after, limit=limit + 1, state=state)
-    following = tenants[limit - 1].slug if len(tenants) > limit else None
-    return TenantList(items=[TenantSummary.of(tenant) for tenant in tenants[:limit]], next=following)
+    """Tenants by slug; deleted ones only with `state=deleted`."""
+    found = await page(session, service.listed(actor, filters), Tenant.slug, Tenant.id, wanted=wanted)
+    return TenantList(items=[TenantSummary.of(tenant) for tenant in found.items], next=found.next)
 
 
 @router.get("/{slug}")
-async def get_tenant(tenant: KnownTenant, session: Session, platform: ThisPlatform) -> TenantOut:
+async def get_tenant(tenant: KnownTenant, session: Session, platform: ThisPlatform, response: Response) -> TenantOut:
+    """What a tenant is to run, what it runs, and why. The `ETag` is of what people can change."""
+    etag.show(response, tag_of(tenant))
     return await shown(session, platform, tenant)
 
 
 @router.get("/{slug}/operations")
-async def list_operations(tenant: KnownTenant, session: Session, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> OperationList:
+async def list_operations(
+    tenant: KnownTenant,
+    session: Session,
+    wanted: WantedPage,
+    kind: OperationKind | None = None,
+    state: OperationState | None = None,
+) -> OperationList:
     """The tenant's operations, the last one first: also those that a later request took the place of."""
-    query = select(Operation).where(Operation.tenant_id == tenant.id).order_by(Operation.number.desc()).limit(limit)
-    return OperationList(items=[OperationOut.of(operation, tenant.slug) for operation in await session.scalars(query)])
+    query = select(Operation).where(Operation.tenant_id == tenant.id)
+    for column, value in ((Operation.kind, kind), (Operation.state, state)):
+        if value is not None:
+            query = query.where(column == value)
+    found = await page(session, query, Operation.number, wanted=wanted, descending=True)
+    return OperationList(items=[OperationOut.of(operation, tenant.slug) for operation in found.items], next=found.next)
 
 
 @router.get("/{slug}/audit", dependencies=[Requires("audit:read")])
-async def list_audit(tenant: KnownTenant, session: Session, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> AuditList:
+async def list_audit(
+    tenant: KnownTenant, session: Session, wanted: WantedPage, action: Annotated[str | None, Query(max_length=60)] = None
+) -> AuditList:
     """Who did what to this tenant, the last deed first."""
-    query = select(AuditEntry).where(AuditEntry.tenant_id == tenant.id).order_by(AuditEntry.number.desc()).limit(limit)
-    return AuditList(items=[AuditOut.of(entry) for entry in await session.scalars(query)])
+    query = select(AuditEntry).where(AuditEntry.tenant_id == tenant.id)
+    if action is not None:
+        query = query.where(AuditEntry.action == action)
+    found = await page(session, query, AuditEntry.number, wanted=wanted, descending=True)
+    return AuditList(items=[AuditOut.of(entry) for entry in found.items], next=found.next)
 
 
 @router.post("/{slug}/plan")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import uuid4
 
-from sqlalchemy import select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,6 +15,7 @@ from control_plane.operations import service as operations
 from control_plane.operations.kinds import KINDS, OperationKind
 from control_plane.operations.models import Lease, Operation
 from control_plane.platform import Platform
+from control_plane.releases.channels import Channel
 from control_plane.revisions import service as revisions
 from control_plane.revisions.changes import changes_between, price_change
 from control_plane.revisions.document import parse
@@ -49,13 +50,34 @@ async def find(session: AsyncSession, slug: str, *, lock: bool = False) -> Tenan
     return tenant
 
 
-async def page(session: AsyncSession, actor: Actor, *, after: str | None, limit: int, state: TenantState | None) -> list[Tenant]:
-    """Tenants this actor may see, by slug, `limit` of them, that follow `after`; deleted ones only where asked for."""
-    query = visible(select(Tenant), actor).order_by(Tenant.slug, Tenant.id).limit(limit)
-    query = query.where(Tenant.state == state) if state else query.where(Tenant.state != TenantState.DELETED)
-    if after is not None:
-        query = query.where(Tenant.slug > after)
-    return list(await session.scalars(query))
+@dataclass(frozen=True, slots=True)
+class TenantFilters:
+    """What a list of tenants is narrowed to; None asks for nothing."""
+
+    state: TenantState | None = None
+    country: str | None = None
+    channel: Channel | None = None
+    database_server: str | None = None
+    search: str | None = None
+    """Part of the slug or the name, whatever its case."""
+
+
+def listed(actor: Actor, filters: TenantFilters) -> Select[Tenant]:
+    """The tenants this actor may see; deleted ones only where that state is asked for."""
+    query = visible(select(Tenant), actor)
+    query = query.where(Tenant.state == filters.state) if filters.state else query.where(Tenant.state != TenantState.DELETED)
+    equal = (
+        (Tenant.country, filters.country),
+        (Tenant.channel, filters.channel),
+        (Tenant.database_server, filters.database_server),
+    )
+    for column, value in equal:
+        if value is not None:
+            query = query.where(column == value)
+    if filters.search:
+        part = filters.search.lower()
+        query = query.where(or_(Tenant.slug.contains(part, autoescape=True), func.lower(Tenant.name).contains(part, autoescape=True)))
+    return query
 
 
 async def preview(session: AsyncSession, platform: Platform, new: NewTenant) -> revisions.Proposal:
