@@ -56,19 +56,22 @@ def test_every_post_takes_a_key_to_repeat_it(app, document):
 
 def test_every_list_is_cut_into_pages_or_says_why_not(document):
     schemas = document["components"]["schemas"]
+    whole = set()
     for method, path, operation in operations_of(document):
         answer = operation["responses"].get("200", {}).get("content", {}).get("application/json", {}).get("schema", {})
         members = schemas.get(answer.get("$ref", "").rpartition("/")[2], {}).get("properties", {})
-        if method == "get" and "items" in members and path not in WHOLE:
-            takes = {parameter["name"] for parameter in operation.get("parameters", [])}
-            assert "next" in members, path
-            assert {"after", "limit"} <= takes, path
+        takes = {parameter["name"] for parameter in operation.get("parameters", [])}
+        if method == "get" and "items" in members and not ("next" in members and {"after", "limit"} <= takes):
+            whole.add(path)
+    assert whole <= WHOLE.keys(), "cut the list into pages (control_plane.pagination), or say here why it is shown whole"
 
 
 WHOLE = {
     "/v1/compliance": "as many as there are packs in the product",
+    "/v1/stuck": "what waits for a person now: looked at whole, and best empty",
     "/v1/webhooks/events": "as many as the product has",
     "/v1/keys": "a handful, shown whole so that none is overlooked",
+    "/v1/tenants/{slug}/access": "a tenant's few people and resellers",
     "/v1/tenants/{slug}/releases": "the releases that are known, each judged against the tenant",
 }
 
