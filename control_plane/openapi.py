@@ -123,7 +123,8 @@ def _refusals(operation: Mapping[str, Any], method: str, path: str, *, signed_in
     """The statuses an operation may answer by what it takes and asks for, beyond those of its own."""
     writes, body = method in _WRITES, "requestBody" in operation
     headers = {parameter["name"].lower() for parameter in operation.get("parameters", ()) if parameter["in"] == "header"}
-    if signed_in:
+    if signed_in or path.startswith(PREFIX):
+        # The doors of /v1 that nobody has passed yet prove who is asking by the body.
         yield from (401, 403, 429)
     if body:
         yield 400

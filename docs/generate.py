@@ -174,6 +174,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "errors.md": error_codes,
     "module-checks.md": module_checks,
     "retention.md": retention,
+    "../../control_plane/cli/routes.json": references.command_routes,
 }
 
 

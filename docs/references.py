@@ -133,6 +133,15 @@ def platform_routes() -> str:
     return _table(create_app(cast(Platform, SimpleNamespace(clock=None))).openapi(), {})
 
 
+def command_routes() -> str:
+    """What the command line knows of the API."""
+    from control_plane.cli.routes import text_of
+    from control_plane.main import create_app
+    from control_plane.platform import Platform
+
+    return text_of(create_app(cast(Platform, SimpleNamespace(clock=None))).openapi())
+
+
 def error_codes(*packages: str) -> str:
     """Every code a service raises, with the status it is answered with."""
     rows: dict[tuple[str, str], str] = {}

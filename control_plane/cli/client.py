@@ -77,10 +77,29 @@ class Api:
             raise CommandFailed(str(found.get("detail") or f"{answer.status_code} {answer.text[:300]}"), found)
         return found
 
-    def lines(self, path: str) -> Iterator[str]:
+    def download(self, path: str, file: Path, **query: Any) -> int:
+        """Write an answer to a file, whole or not at all; its size. Raises CommandFailed."""
+        asked = {name: value for name, value in query.items() if value is not None}
+        draft = file.with_name(f".{file.name}.part")
+        try:
+            with self._client.stream("GET", path, params=asked) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise CommandFailed(str(_json(answer).get("detail") or answer.status_code), _json(answer))
+                with draft.open("wb") as stream:
+                    for part in answer.iter_bytes():
+                        stream.write(part)
+        except httpx2.TransportError as error:
+            draft.unlink(missing_ok=True)
+            raise CommandFailed(f"The connection to {self._target.url} was lost ({type(error).__name__}). Try again.") from error
+        draft.replace(file)
+        return file.stat().st_size
+
+    def lines(self, path: str, **query: Any) -> Iterator[str]:
         """The lines of an answer that may be long, as they come. Raises CommandFailed."""
         try:
-            with self._client.stream("GET", path) as answer:
+            asked = {name: value for name, value in query.items() if value is not None}
+            with self._client.stream("GET", path, params=asked) as answer:
                 if not answer.is_success:
                     answer.read()
                     raise CommandFailed(str(_json(answer).get("detail") or answer.status_code), _json(answer))

@@ -11,18 +11,21 @@ from control_plane.cli import printing
 from control_plane.cli.audit import audit
 from control_plane.cli.client import Api, CommandFailed, Target
 from control_plane.cli.following import follow
+from control_plane.cli.generated import add_generated
 from control_plane.cli.state import State, state_of
+from control_plane.cli.support_bundle import support_bundle
 from control_plane.cli.tenants import tenants
 
-app = typer.Typer(
-    help="DentalPin's platform on a command line.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
-)
+app = typer.Typer(help="DentalPin's platform on a command line.", no_args_is_help=True, pretty_exceptions_enable=False)
 operations = typer.Typer(help="Pieces of work on a tenant.", no_args_is_help=True)
 keys = typer.Typer(help="Operator keys.", no_args_is_help=True)
 app.add_typer(tenants, name="tenants")
 app.add_typer(operations, name="operations")
 app.add_typer(keys, name="keys")
 app.add_typer(audit, name="audit")
+app.command("support-bundle")(support_bundle)
+GENERATED = add_generated(app, {"tenants": tenants, "operations": operations, "keys": keys, "audit": audit})
+"""Which route became which command."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print what the API answers.")]
 AlwaysJson = Annotated[bool, typer.Option("--json", help="Print what the API answers, as this command does anyway.")]

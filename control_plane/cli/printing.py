@@ -13,6 +13,31 @@ def print_json(value: object) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, indent=1))
 
 
+_COLUMNS = 7
+_WIDEST = 60
+
+
+def anything(found: Json) -> str:
+    """An answer without words of its own: a list as a table of what is short, a thing as its members."""
+    items = found.get("items")
+    if isinstance(items, list):
+        return things([one for one in items if isinstance(one, dict)]) if items else "None."
+    return "\n".join(f"{name}: {_cell(value)}" for name, value in found.items()) or "Done."
+
+
+def things(items: list[Json]) -> str:
+    names = [name for name in items[0] if all(not isinstance(one.get(name), dict | list) for one in items)][:_COLUMNS]
+    rows = [[_cell(one.get(name)) for name in names] for one in items]
+    return table([[name.upper() for name in names], *rows])
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    text = {None: "-", True: "yes", False: "no"}.get(value, str(value)) if value is None or isinstance(value, bool) else str(value)
+    return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
+
+
 def table(rows: Iterable[Iterable[object]]) -> str:
     """Columns as wide as they need, two spaces apart."""
     texts = [[str(cell) if cell is not None else "-" for cell in row] for row in rows]
