@@ -29,10 +29,6 @@ BY_HAND: Final[Mapping[str, str]] = {
 BROWSERS: Final = "a door for browsers: it answers with a cookie, and a command line has a key"
 WITHOUT: Final[Mapping[str, str]] = {
     "/v1/session": BROWSERS,
-    "/v1/sessions": BROWSERS,
-    "/v1/sign-in": BROWSERS,
-    "/v1/oidc": BROWSERS,
-    "/v1/me": BROWSERS,
 }
 """Beginnings of paths → why there is no command."""
 
