@@ -33,9 +33,11 @@ REASON = (
 
 
 async def test_planted_secrets_and_patients_are_not_in_the_bundle(cloud, platform, tmp_path):
-    created = json.loads((await cloud("--json", *CREATE, "--tax-id", PLANTED["tax id"], "--fact", f"note={PLANTED['patient']}"))[1])
+    created = json.loads((await cloud("--json", *CREATE))[1])
     await cloud("webhooks", "create", "--url", f"https://93.184.216.34/?key={PLANTED['hook']}", "--contact", PLANTED["owner"])
     async with platform.database.transaction() as session:
+        mine = {"name": PLANTED["patient"], "tax_id": PLANTED["tax id"]}
+        await session.execute(text("UPDATE tenant SET name = :name, tax_id = :tax_id"), mine)
         await session.execute(text("UPDATE operation SET reason = :reason, error_code = 'unexpected'"), {"reason": REASON})
         await session.execute(text("UPDATE operation_step SET reason = :reason WHERE position = 0"), {"reason": REASON})
         told = {"to": PLANTED["owner"], "template": "invitation", "locale": "es", "clinic": PLANTED["patient"]}
