@@ -1,0 +1,149 @@
+"""One clinic lives through every kind of operation, and the worker dies at each of its steps; the steps are the real ones, on a real
+database server, with a deployer that runs nothing. With --full at every moment: before a step, in its middle, and after it.
+"""
+
+from itertools import product
+from uuid import UUID
+
+import pytest
+
+from control_plane.deployers.base import Rehearsal
+from control_plane.operations.kinds import KINDS, OperationKind
+from control_plane.operations.worker import Worker
+from tests.control_plane.backups.conftest import clinic, sql
+from tests.support.deployer import FakeDeployer
+from tests.support.platform import MODULES, RuntimeEnvironment, module
+from tests.support.scripted import Faults, Killed
+
+__all__ = ["clinic", "sql"]
+MOMENTS = ("before", "in", "after")
+K = OperationKind
+
+
+class Rehearsing(FakeDeployer):
+    """Can also try a release on a copy."""
+
+    async def rehearse(self, tenant, database):
+        return REHEARSED
+
+
+REHEARSED = Rehearsal(ok=True, seconds=1.0)
+
+
+@pytest.fixture
+def deployer(tmp_path):
+    return Rehearsing(tmp_path / "deployed")
+
+
+@pytest.fixture
+def faults(monkeypatch):
+    return Faults(monkeypatch)
+
+
+@pytest.fixture
+async def next_release(client, tmp_path):
+    environment = RuntimeEnvironment(tmp_path / "next-env")
+    environment.describe({**MODULES, "agenda": module("1.1.0", "patients")})
+    return (await client.post("/v1/releases", json={"environment": str(environment.folder)})).json()["id"]
+
+
+def some(steps):
+    """Each step at one moment, each at another."""
+    return [(step, MOMENTS[number % 3]) for number, step in enumerate(steps)]
+
+
+def every(steps):
+    return list(product(steps, MOMENTS))
+
+
+@pytest.fixture
+def killed_at(platform, databases, faults, end_leases, worker, client):
+    """Let the worker die at each of these points of an operation, then let another end it; the operation as the API shows it."""
+
+    async def killed_at(kind, points, operation):
+        for step, moment in points:
+            faults.arm(f"worker.{kind}.{step}.{moment}", Killed)
+            with pytest.raises(Killed):
+                await Worker(platform, databases, name="mortal").drain()
+                pytest.fail(f"nothing of {kind} passes {step}.{moment}")
+            await end_leases()
+        await worker.drain()
+        return (await client.get(f"/v1/operations/{operation}")).json()
+
+    return killed_at
+
+
+@pytest.mark.parametrize("choose", [pytest.param(some, id="some"), pytest.param(every, id="every", marks=pytest.mark.full)])
+async def test_a_worker_that_dies_at_every_step_of_a_clinics_life_costs_the_clinic_nothing(
+    client, clinic, killed_at, next_release, sql, shown, deployer, databases, choose
+):
+    lived = set()
+
+    async def lives_through(kind, answer):
+        body = (await answer).json()
+        # An erasure names its operation; other answers are or hold it.
+        named = body.get("operation", body)
+        operation = await killed_at(kind, choose(KINDS[kind].steps), named if isinstance(named, str) else named["id"])
+        assert (operation["kind"], operation["state"]) == (kind, "succeeded"), operation
+        lived.add(kind)
+        return operation
+
+    path = "/v1/tenants/sol"
+    await lives_through(
+        K.PROVISION, client.post("/v1/tenants", json={"name": "Luna", "country": "ES", "owner_email": "l@l.example", "modules": []})
+    )
+    await lives_through(K.CHANGE_MODULES, client.put(f"{path}/modules", json={"modules": ["agenda", "inventory"]}))
+    await lives_through(K.INVITE, client.post(f"{path}/invitation", json={}))
+    backup = (await lives_through(K.BACKUP, client.post(f"{path}/backups")))["result"]["backup"]
+    await lives_through(K.REHEARSE, client.post(f"{path}/rehearsals", json={"release": next_release}))
+    await lives_through(K.UPGRADE, client.post(f"{path}/upgrade", json={"release": next_release}))
+    await sql(clinic, "DELETE FROM patient")
+    await lives_through(K.RESTORE, client.post(f"{path}/backups/{backup}/restore"))
+    patients = await sql(clinic, "SELECT count(*) FROM patient")
+    await lives_through(K.CLONE, client.post(f"{path}/backups/{backup}/copy", json={"days": 3}))
+    await lives_through(K.EXPORT, client.post(f"{path}/exports"))
+    await lives_through(K.CLOSE, client.delete(path))
+    await lives_through(K.UNDO_DELETE, client.post(f"{path}/undo-deletion"))
+    back = await shown()
+    await lives_through(K.DELETE, client.delete(path, params={"at_once": True, "confirm": "sol"}))
+    gone = await shown()
+    await lives_through(K.ERASE, client.post(f"{path}/erasures", json={"confirm": "sol", "reason": "the owner asked by letter"}))
+
+    assert lived == set(KINDS)
+    assert patients == 50
+    assert (back["state"], back["in_sync"]) == ("active", True)
+    assert (gone["state"], deployer.told(UUID(clinic["id"]))) == ("deleted", {})
+    assert (await client.get("/v1/stuck")).json()["items"] == []
+    for slug in ("luna", "sol-copy"):
+        await databases.drop(UUID((await shown(slug))["id"]))
+
+
+@pytest.mark.parametrize("choose", [pytest.param(some, id="some"), pytest.param(every, id="every", marks=pytest.mark.full)])
+async def test_a_worker_that_dies_while_taking_back_brings_back_the_release_and_the_data(
+    client, clinic, worker, killed_at, next_release, sql, shown, deployer, choose
+):
+    """An upgrade, then a restore, that do not come up and are rolled back."""
+    path, tenant_id = "/v1/tenants/sol", UUID(clinic["id"])
+    before = (await shown())["desired"]["release"]
+    backup = (await client.post(f"{path}/backups")).json()["id"]
+    await worker.drain()
+    backup = (await client.get(f"/v1/operations/{backup}")).json()["result"]["backup"]
+    await sql(clinic, "DELETE FROM patient WHERE id > 40")
+
+    for kind, request, body in (
+        (K.UPGRADE, f"{path}/upgrade", {"release": next_release}),
+        (K.RESTORE, f"{path}/backups/{backup}/restore", None),
+    ):
+        started = (await client.post(request, json=body)).json()
+        operation_id = started.get("operation", started)["id"]
+        deployer.behave(tenant_id, fails="the migration fails half-way")
+        await worker.drain()
+        deployer.behave(tenant_id)
+        asked = await client.post(f"/v1/operations/{operation_id}/roll-back", json={"reason": "it does not come up"})
+        assert asked.status_code == 202, asked.text
+        operation = await killed_at(kind, choose(KINDS[kind].back), operation_id)
+
+        assert (operation["state"], operation["failure"]["step"]) == ("rolled_back", "attest"), operation
+        tenant = await shown()
+        assert (tenant["state"], tenant["in_sync"], tenant["desired"]["release"]) == ("active", True, before)
+        assert await sql(clinic, "SELECT count(*) FROM patient") == 40
