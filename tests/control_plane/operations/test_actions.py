@@ -105,7 +105,7 @@ async def test_only_a_step_that_nothing_needs_can_be_left_out(order, worker, dep
 
 async def test_a_deletion_that_has_dropped_something_can_only_be_finished(provisioned, client, worker, act, clock, shown, monkeypatch):
     await provisioned()
-    deleted = (await client.delete("/v1/tenants/sol")).json()
+    deleted = (await client.delete("/v1/tenants/sol", params={"at_once": True, "confirm": "sol"})).json()
     monkeypatch.setenv("DENTALPIN_FAULT", "worker.delete.drop.after:error")
     await worker.drain()
     refused = await act(deleted["operation"], "cancel", **WHY)
