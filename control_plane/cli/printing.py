@@ -61,8 +61,11 @@ def tenant(found: Json) -> str:
     lines.append(f"  desired revision {desired['revision']}, observed {proved}")
     lines += [f"    {line}" for line in modules(desired["modules"]).splitlines()]
     lines += [f"  unmet: {one['id']} ({one['title']}): {one['why']}" for one in found["compliance"]["unmet"]]
+    if found["delete_after"]:
+        lines.append(f"  deleted for good after {found['delete_after']}; until then: dentalpin-cloud tenants undo-deletion {found['slug']}")
     if found["final_dump"]:
-        lines.append(f"  final dump: {found['final_dump']['path']}, kept until {found['final_dump']['until']}")
+        dump = found["final_dump"]
+        lines.append(f"  final dump: {dump['path']}, kept until {dump['until'] or dump['reason']}")
     return "\n".join(lines)
 
 

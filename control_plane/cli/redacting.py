@@ -18,7 +18,7 @@ _PATTERNS: Final = tuple(
         (r"(?<=://)[^/\s@]+@", 0),
         (r"(?<=\S)\?\S+", 0),
         (r"[\w.+-]+@[\w-]+(\.[\w-]+)+", 0),
-        (r"\b(bearer|password|secret|token|key)\b\s*[:=]?\s*\S+", re.IGNORECASE),
+        (r"\bbearer\s+\S+|\b(password|secret|token|key)\b\s*[:=]\s*\S+", re.IGNORECASE),
         (r"\b(dpk|whsec|sk|pk|eyJ)_?[\w.+/=-]{8,}", 0),
         (r"\b[A-Z]{0,2}\d{7,}[A-Z]?\b|\+\d[\d ]{7,}\d", 0),
         (r"(?<![\w-])(?![0-9a-f]{8}-[0-9a-f]{4}-)[\w+/=-]{32,}", 0),

@@ -100,7 +100,7 @@ def delete(
     wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete a tenant with its database; a final dump is kept for a while."""
+    """Close a clinic and, once the time to undo it is over, delete it with its database; a last copy is kept for a while."""
     if not yes and typer.prompt(f"Type {slug} to delete this clinic with its database") != slug:
         raise CommandFailed("Nothing was deleted.")
     _started(state_of(context), "DELETE", f"/v1/tenants/{slug}", None, wait=wait, as_json=as_json)
