@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from control_plane.backups.states import MACHINE as BACKUP
 from control_plane.campaigns.states import CAMPAIGN, MEMBER, WAVE
-from control_plane.compliance.states import MACHINE as EDITION
+from control_plane.law.states import MACHINE as EDITION
 from control_plane.mail.states import MACHINE as MAIL
 from control_plane.operations.states import MACHINE as OPERATION
 from control_plane.tenants.states import MACHINE as TENANT

@@ -27,6 +27,8 @@ from control_plane.compliance.router import router as compliance
 from control_plane.exit import pages as downloads
 from control_plane.exit.router import keys as signing_keys
 from control_plane.exit.router import router as leaving
+from control_plane.law import editions
+from control_plane.law import router as law
 from control_plane.mail.router import router as mails
 from control_plane.maintenance.router import router as maintenance
 from control_plane.notices import Notices
@@ -56,6 +58,8 @@ ROUTERS = (
     compliance,
     keys,
     leaving,
+    law.router,
+    law.tenants,
     mails,
     maintenance,
     modules,
@@ -110,6 +114,7 @@ def create_app(platform: Platform) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with platform.database.transaction() as session:
+            await editions.bring_in_official(session, platform)
             await ensure_first_key(session, platform.settings.first_key_file, at=platform.clock.now())
         reading = asyncio.create_task(_read_release_at_start(platform), name="read the release")
         async with Notices(platform.database.url) as notices:

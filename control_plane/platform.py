@@ -8,13 +8,14 @@ from control_plane.access.passwords import Passwords
 from control_plane.access.signing import load_signing_key
 from control_plane.access.throttle import Requests
 from control_plane.clock import Clock, SystemClock
-from control_plane.compliance.loading import Packs, official_packs
+from control_plane.compliance.loading import Packs
 from control_plane.config import Settings
 from control_plane.database import Database
 from control_plane.databases.base import DatabaseServer
 from control_plane.databases.servers import Servers
 from control_plane.deployers.base import Deployer
 from control_plane.deployers.local.deployer import LocalDeployer
+from control_plane.law.shelf import Shelf
 from control_plane.mail import Mailer, build_mailer
 from control_plane.objects import ObjectStore, open_store
 from control_plane.prices import PriceList, load_prices
@@ -37,7 +38,7 @@ class Platform:
     database: Database
     clock: Clock
     key: SigningKey
-    packs: Packs
+    shelf: Shelf
     prices: PriceList
     mailer: Mailer
     deployer: Deployer
@@ -61,7 +62,7 @@ class Platform:
             database=database,
             clock=clock,
             key=key,
-            packs=official_packs(),
+            shelf=Shelf(),
             prices=load_prices(),
             mailer=build_mailer(settings),
             deployer=deployer or LocalDeployer(settings, key),
@@ -71,6 +72,11 @@ class Platform:
             requests=Requests(database, settings.requests_per_minute),
             vault=vault,
         )
+
+    @property
+    def packs(self) -> Packs:
+        """The newest packs this process has heard of, for showing; who plans asks the shelf (`shelf.current`, `shelf.edition`)."""
+        return self.shelf.newest.packs
 
     async def databases_for(self, tenant: Placed) -> DatabaseServer:
         """The server that holds the tenant's database."""

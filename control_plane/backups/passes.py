@@ -20,13 +20,13 @@ from control_plane.databases.base import DatabaseServerUnavailable
 from control_plane.databases.contents import Contents
 from control_plane.databases.names import beside
 from control_plane.errors import DomainError, TemporaryError
+from control_plane.law.judging import judge
 from control_plane.operations import service as operations
 from control_plane.operations.kinds import OperationKind
 from control_plane.operations.models import Operation
 from control_plane.operations.states import OPEN
 from control_plane.operations.steps.base import Tools
 from control_plane.platform import Platform
-from control_plane.revisions import service as revisions
 from control_plane.tenants.models import Tenant
 from control_plane.tenants.states import TenantState
 
@@ -133,7 +133,7 @@ async def _over(session: AsyncSession, platform: Platform, tenant: Tenant, kept:
         today = platform.clock.today()
         return [one.id for one in kept if one.keep_until is None or one.keep_until < today]
     try:
-        scheme = scheme_of(revisions.requirements_of(tenant, platform))
+        scheme = scheme_of((await judge(session, platform, tenant)).requirements)
     except DomainError:
         # Its facts contradict the law of today, which is a person's to mend; nothing more is kept for it meanwhile.
         scheme = Scheme()

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from control_plane.access.actors import Actor
 from control_plane.campaigns.change import Change
 from control_plane.campaigns.models import Campaign
+from control_plane.law.applying import apply_law
 from control_plane.operations.models import Operation
 from control_plane.platform import Platform
 from control_plane.tenants import service as tenants
@@ -23,6 +24,13 @@ class Begun:
 
 async def begin(session: AsyncSession, platform: Platform, campaign: Campaign, tenant: Tenant, *, actor: Actor) -> Begun:
     """Ask for what the campaign brings. `tenant` is locked. Raises what planning raises."""
+    if campaign.change is Change.LAW:
+        applied = await apply_law(
+            session, platform, tenant, actor=actor, law=await platform.shelf.current(session), why="a change of law was published"
+        )
+        if applied.problem is not None:
+            raise applied.problem
+        return Begun(applied.operation)
     if campaign.change is Change.REPLAN:
         started = await tenants.change_modules(session, platform, tenant, frozenset(tenant.chosen), actor=actor)
         return Begun(started.operation)

@@ -142,14 +142,32 @@ def load_packs(folder: Path) -> Packs:
         packs[pack.jurisdiction], files[pack.jurisdiction] = pack, file
     if not packs:
         raise MalformedPack(folder, ["the folder holds no *.yaml: reinstall the product, or name the right folder"])
+    for id_, problems in problems_of(packs).items():
+        raise MalformedPack(files[id_], problems)
+    return Packs(packs)
+
+
+def problems_of(packs: Mapping[str, Pack]) -> dict[str, list[str]]:
+    """What is wrong with packs that are each well-formed, by jurisdiction: parents that are missing, contradictions."""
+    found: dict[str, list[str]] = {}
     for id_, pack in packs.items():
         if pack.parent is not None and (pack.parent not in packs or packs[pack.parent].parent is not None):
-            raise MalformedPack(files[id_], [f"parent {pack.parent} has no pack: write {pack.parent.lower()}.yaml or correct `parent`"])
-    loaded = Packs(packs)
-    for jurisdiction in loaded.every_jurisdiction():
-        if problems := list(_contradictions(jurisdiction)):
-            raise MalformedPack(files[jurisdiction.id], problems)
-    return loaded
+            found[id_] = [f"parent {pack.parent} has no pack: write {pack.parent.lower()}.yaml or correct `parent`"]
+    if not found:
+        for jurisdiction in Packs(packs).every_jurisdiction():
+            if problems := list(_contradictions(jurisdiction)):
+                found[jurisdiction.id] = problems
+    return found
+
+
+def assemble(packs: Mapping[str, Pack]) -> Packs:
+    """Packs that were checked before, as one law."""
+    return Packs(dict(sorted(packs.items())))
+
+
+def read_pack(text: str, name: str) -> Pack:
+    """A pack written in YAML. Raises MalformedPack naming the rule and what to do."""
+    return _parsed(text, Path(name))
 
 
 @functools.cache
@@ -160,8 +178,16 @@ def official_packs() -> Packs:
 
 def _read(file: Path) -> Pack:
     try:
-        content: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise MalformedPack(file, [f"it is not valid YAML: {' '.join(str(error).split())}"]) from error
+    return _parsed(text, file)
+
+
+def _parsed(text: str, file: Path) -> Pack:
+    try:
+        content: Any = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:
         raise MalformedPack(file, [f"it is not valid YAML: {' '.join(str(error).split())}"]) from error
     if not isinstance(content, dict):
         raise MalformedPack(file, ["it must be a mapping that starts with `jurisdiction:`"])
@@ -193,6 +219,9 @@ def _contradictions(jurisdiction: Jurisdiction) -> Iterator[str]:
         yield from _bad_conditions(f"rule {rule.id}", rule.when, jurisdiction.facts)
     for obligation in jurisdiction.obligations.keys() - {rule.obligation for rule in jurisdiction.rules}:
         yield f"obligation {obligation}: no rule is about it; add one or take it out"
+    for id_, obligation_ in jurisdiction.obligations.items():
+        if obligation_.records is not None and obligation_.records not in jurisdiction.retention:
+            yield f"obligation {id_}: no retention is called {obligation_.records}; name one of {', '.join(sorted(jurisdiction.retention))}"
     for clause in jurisdiction.residency:
         yield from _bad_conditions("residency", clause.when, jurisdiction.facts)
     for kind in jurisdiction.tax_ids:

@@ -35,6 +35,10 @@ class Finding(Value):
     until: date | None
     lock: ModuleLock | None
     depends_on: tuple[str, ...] = ()
+    clinics: tuple[str, ...] = ()
+    """Which clinics it is about, where the tenant has several."""
+    records: str | None = None
+    """What kind of records a module that meets it keeps, by the name the retention has."""
 
 
 class NotApplicable(Value):
@@ -43,6 +47,7 @@ class NotApplicable(Value):
     id: str
     title: Text
     why: Text
+    records: str | None = None
 
 
 class Assumption(Value):

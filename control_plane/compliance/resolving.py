@@ -110,6 +110,7 @@ def _finding(jurisdiction: Jurisdiction, outcome: _Outcome) -> Finding:
         until=rule.effective_until,
         lock=rule.lock,
         depends_on=outcome.unknown,
+        records=jurisdiction.obligations[rule.obligation].records,
     )
 
 
@@ -130,7 +131,8 @@ def _not_applicable(jurisdiction: Jurisdiction, obligation: str, known: Mapping[
     if not en:
         en.append("No longer in force.")
         es.append("Ya no está en vigor.")
-    return NotApplicable(id=obligation, title=jurisdiction.obligations[obligation].title, why=Text(en=" ".join(en), es=" ".join(es)))
+    known_as = jurisdiction.obligations[obligation]
+    return NotApplicable(id=obligation, title=known_as.title, why=Text(en=" ".join(en), es=" ".join(es)), records=known_as.records)
 
 
 def _shown(value: FactValue) -> str:

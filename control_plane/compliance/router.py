@@ -24,7 +24,6 @@ router = APIRouter(prefix="/compliance", tags=["compliance"], dependencies=[Guar
 OPEN_TO_OWNERS = Requires("compliance:read", own=True)
 _NAMED = frozenset({"on", "territory", "legal_form", "tax_id"})
 
-OfficialPacks = Annotated[Packs, Depends(official_packs)]
 AcceptLanguage = Annotated[str | None, Header()]
 
 
@@ -43,8 +42,20 @@ def _clock(request: Request) -> Clock:
     return clock
 
 
+async def _packs(request: Request) -> Packs:
+    """The edition published last; the product's own packs where nothing is published from here."""
+    platform: Platform | None = getattr(request.app.state, "platform", None)
+    if platform is None:
+        return official_packs()
+    async with platform.database.transaction() as session:
+        return (await platform.shelf.current(session)).packs
+
+
+NewestPacks = Annotated[Packs, Depends(_packs)]
+
+
 @router.get("", dependencies=[OPEN_TO_OWNERS])
-def list_countries(packs: OfficialPacks, accept_language: AcceptLanguage = None) -> CountriesOut:
+def list_countries(packs: NewestPacks, accept_language: AcceptLanguage = None) -> CountriesOut:
     """The countries with a pack, their territories, and the facts each asks for."""
     language = preferred(accept_language)
     return CountriesOut(items=[CountryOut.of(packs, packs.jurisdiction(country), language) for country in packs.countries])
@@ -67,7 +78,7 @@ async def _modules(request: Request) -> Manifests | None:
 def get_requirements(
     country: str,
     request: Request,
-    packs: OfficialPacks,
+    packs: NewestPacks,
     clock: Annotated[Clock, Depends(_clock)],
     modules: Annotated[Manifests | None, Depends(_modules)],
     on: Annotated[str | None, Query(description="YYYY-MM-DD; today in the country when left out")] = None,

@@ -150,7 +150,10 @@ class Rule(Evidence):
 
 
 class Obligation(Strict):
+    """`records` names the retention under which stands what a module that meets it writes down."""
+
     title: Text
+    records: str | None = None
 
 
 class TaxIdKind(Strict):

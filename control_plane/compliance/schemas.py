@@ -58,6 +58,8 @@ class ObligationOut(BaseModel):
     depends_on: list[str]
     fulfilled_by: str | None
     """The module of the newest release that would be installed for it."""
+    clinics: list[str]
+    """Which clinics it is about, where a tenant has several."""
 
 
 class NotApplicableOut(BaseModel):
@@ -227,6 +229,7 @@ class RequirementsOut(BaseModel):
                     lock=one.lock,
                     depends_on=list(one.depends_on),
                     fulfilled_by=matched.fulfilled_by.get(one.id) if matched else None,
+                    clinics=list(one.clinics),
                 )
                 for one in found.obligations
             ],

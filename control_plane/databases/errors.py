@@ -23,6 +23,23 @@ class NoServerForResidency(Conflict):
         )
 
 
+class ResidencyBroken(Conflict):
+    """The law of today wants the tenant's data elsewhere than it lies."""
+
+    code: ClassVar[str] = "residency_broken"
+
+    def __init__(self, region: str, regions: Sequence[str], proofs: Sequence[str]) -> None:
+        where = " or ".join(regions) or "nowhere that all its clinics' laws allow"
+        proven = f", with a host that can show {' and '.join(proofs)}" if proofs else ""
+        super().__init__(
+            f"The clinic's data lies in {region}, and its law wants it in {where}{proven}. Restore it on a server there, or correct the "
+            "clinic's facts.",
+            region=region,
+            regions=list(regions),
+            proofs=list(proofs),
+        )
+
+
 class UnknownServer(NotFound):
     code: ClassVar[str] = "unknown_database_server"
 

@@ -6,9 +6,9 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.compliance.schema import Residency
-from control_plane.databases.errors import UnknownServer
+from control_plane.databases.errors import ResidencyBroken, UnknownServer
 from control_plane.databases.models import ServerRow
-from control_plane.databases.placing import Candidate, place
+from control_plane.databases.placing import Candidate, allows, place, wanted
 from control_plane.platform import Platform
 from control_plane.tenants.models import Tenant
 from control_plane.tenants.states import TenantState
@@ -22,6 +22,17 @@ async def assign(session: AsyncSession, platform: Platform, tenant: Tenant, clau
     rows = list(await session.scalars(select(ServerRow).order_by(ServerRow.name).with_for_update()))
     chosen = place(clauses, await candidates(session, platform, rows))
     tenant.region, tenant.database_server = chosen.region, chosen.name
+
+
+async def check_residency(session: AsyncSession, platform: Platform, tenant: Tenant, clauses: Sequence[Residency]) -> None:
+    """Raises ResidencyBroken where the tenant's data lies where these clauses do not want it. Nobody knows it where no region is named."""
+    if tenant.region is None:
+        return
+    own = platform.settings.tenant_database_proofs
+    proofs = own if tenant.database_server is None else (await find(session, tenant.database_server)).proofs
+    if not allows(clauses, tenant.region, frozenset(proofs)):
+        regions, wanted_proofs = wanted(clauses)
+        raise ResidencyBroken(tenant.region, regions, sorted(wanted_proofs))
 
 
 async def candidates(session: AsyncSession, platform: Platform, rows: Sequence[ServerRow]) -> list[Candidate]:
@@ -43,7 +54,7 @@ async def candidates(session: AsyncSession, platform: Platform, rows: Sequence[S
 
 async def tenants_by_server(session: AsyncSession) -> dict[str | None, int]:
     counted = select(Tenant.database_server, func.count()).where(Tenant.state != TenantState.DELETED).group_by(Tenant.database_server)
-    return dict((await session.execute(counted)).tuples().all())
+    return {row[0]: row[1] for row in await session.execute(counted)}
 
 
 async def find(session: AsyncSession, name: str, *, lock: bool = False) -> ServerRow:

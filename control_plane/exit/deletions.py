@@ -17,6 +17,7 @@ from control_plane.exit import exports
 from control_plane.exit.errors import ConfirmationMissing, NotClosing, TenantProtected
 from control_plane.exit.law import Keeping, keeping
 from control_plane.exit.models import TenantExport
+from control_plane.law.judging import judge
 from control_plane.mail import outbox
 from control_plane.operations import service as operations
 from control_plane.operations.kinds import OperationKind, StepName
@@ -113,19 +114,19 @@ async def delete_due(tools: "Tools") -> None:
             audit.record(session, WORKER, "tenant.delete_begun", at=now, tenant_id=tenant.id, asked_until=tenant.delete_after.isoformat())
 
 
-def legal_keeping(platform: Platform, tenant: Tenant, *, gone_on: date) -> Keeping | None:
+async def legal_keeping(session: AsyncSession, platform: Platform, tenant: Tenant, *, gone_on: date) -> Keeping | None:
     """What the law asks to be kept of the tenant; None where its facts do not say under which law it stands."""
     try:
-        return keeping(revisions.requirements_of(tenant, platform).profile.retention, gone_on)
+        return keeping((await judge(session, platform, tenant)).requirements.profile.retention, gone_on)
     except DomainError:
         return None
 
 
-def last_copy_terms(platform: Platform, tenant: Tenant) -> tuple[date | None, str, str | None]:
+async def last_copy_terms(session: AsyncSession, platform: Platform, tenant: Tenant) -> tuple[date | None, str, str | None]:
     """Until when the last copy of a clinic that goes today is kept, why, and by which law; None where only a person can say when."""
     today = platform.clock.today()
     least = today + timedelta(days=platform.settings.final_dump_days)
-    law = legal_keeping(platform, tenant, gone_on=today)
+    law = await legal_keeping(session, platform, tenant, gone_on=today)
     if law is None:
         return None, "Which law applies to its records is not clear from the clinic's facts; a person decides how long they are kept.", None
     open_terms = [term for term in law.terms if term.until is None]

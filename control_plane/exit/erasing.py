@@ -66,7 +66,7 @@ async def plan(session: AsyncSession, platform: Platform, tenant: Tenant, *, han
     if tenant.state is not TenantState.DELETED:
         raise NotDeleted(tenant.slug, tenant.state)
     gone_on = (tenant.deleted_at or platform.clock.now()).date()
-    law = legal_keeping(platform, tenant, gone_on=gone_on)
+    law = await legal_keeping(session, platform, tenant, gone_on=gone_on)
     copy = await _last_copy(session, tenant)
     if handed_over and copy is not None and copy.downloaded_at is None:
         raise ErasureConflict(law.terms if law else ())
@@ -179,12 +179,12 @@ async def _last_copy(session: AsyncSession, tenant: Tenant) -> TenantExport | No
 async def _kept_copy(session: AsyncSession, platform: Platform, tenant: Tenant, erasure: Erasure) -> TenantExport | None:
     """The last copy, where the law asks for it and the clinic has not taken that over."""
     copy = await _last_copy(session, tenant)
-    return copy if copy is not None and not erasure.handed_over and _lawful(platform, tenant, copy) is not None else None
+    return copy if copy is not None and not erasure.handed_over and await _lawful(session, platform, tenant, copy) is not None else None
 
 
-def _lawful(platform: Platform, tenant: Tenant, copy: TenantExport) -> Decision | None:
+async def _lawful(session: AsyncSession, platform: Platform, tenant: Tenant, copy: TenantExport) -> Decision | None:
     """Why and until when a last copy stays; None where no law asks for it any more."""
-    law = legal_keeping(platform, tenant, gone_on=copy.created_at.date())
+    law = await legal_keeping(session, platform, tenant, gone_on=copy.created_at.date())
     terms = law.terms if law is not None else ()
     asking = [term for term in terms if term.until is None or term.until >= platform.clock.today()]
     if law is not None and not asking:
@@ -202,7 +202,7 @@ async def _decide(
     stored = await _copies(session, tenant, copy)
     mails = await session.scalar(select(func.count()).select_from(OutgoingMail).where(OutgoingMail.tenant_id == tenant.id))
     entries = await session.scalar(select(func.count()).select_from(AuditEntry).where(AuditEntry.tenant_id == tenant.id))
-    lawful = None if copy is None or handed_over else _lawful(platform, tenant, copy)
+    lawful = None if copy is None or handed_over else await _lawful(session, platform, tenant, copy)
     if lawful is not None:
         last = lawful
         shredded = "Deleted from the object store."

@@ -6,11 +6,11 @@ from control_plane.access import models as access
 from control_plane.audit import models as audit
 from control_plane.backups import models as backups
 from control_plane.campaigns import models as campaigns
-from control_plane.compliance import models as compliance
 from control_plane.database import Base
 from control_plane.databases import models as databases
 from control_plane.exit import models as leaving
 from control_plane.idempotency import models as idempotency
+from control_plane.law import models as law
 from control_plane.mail import models as mail
 from control_plane.maintenance import models as maintenance
 from control_plane.operations import models as operations
@@ -27,7 +27,7 @@ MODELS = (
     audit,
     campaigns,
     backups,
-    compliance,
+    law,
     databases,
     idempotency,
     leaving,

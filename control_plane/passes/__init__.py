@@ -7,6 +7,7 @@ from control_plane.backups.passes import begin_due, check_one, tidy
 from control_plane.campaigns.driving import drive_campaigns
 from control_plane.exit.deletions import delete_due
 from control_plane.exit.erasing import copies_due
+from control_plane.law.dates import keep_the_law
 from control_plane.mail.delivery import run as mails
 from control_plane.operations.housekeeping import keep_house
 from control_plane.operations.surveying import survey
@@ -30,4 +31,5 @@ PASSES: Final[tuple[Pass, ...]] = (
     Pass("campaigns", timedelta(seconds=5), drive_campaigns),
     Pass("deletions", timedelta(minutes=10), delete_due),
     Pass("exits", timedelta(hours=1), copies_due),
+    Pass("law_dates", timedelta(minutes=1), keep_the_law),
 )

@@ -70,6 +70,8 @@ class ObligationPart(Part):
     since: date | None
     met: bool
     fulfilled_by: str | None
+    clinics: list[str] = []
+    """Which clinics it is about, where the tenant has several."""
 
 
 class CompliancePart(Part):
@@ -185,6 +187,7 @@ def compliance_part(requirements: Requirements, modules: ModuleSet) -> Complianc
             since=finding.since,
             met=by is not None,
             fulfilled_by=by,
+            clinics=list(finding.clinics),
         )
 
     return CompliancePart(

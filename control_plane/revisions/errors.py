@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import ClassVar
 
+from control_plane.compliance.locks import Lock
 from control_plane.compliance.requirements import Finding
 from control_plane.errors import Conflict, Invalid
 
@@ -73,4 +74,37 @@ class ModuleNotRemovable(Conflict):
             f"{listed(modules)} cannot be removed once installed: its manifest says so. Choose it again; "
             "what it no longer does can be switched off inside the clinic.",
             modules=list(modules),
+        )
+
+
+class ModuleLocked(Conflict):
+    """The law keeps a module that was once used, whatever the clinic prefers."""
+
+    code: ClassVar[str] = "module_locked"
+
+    def __init__(self, lock: Lock) -> None:
+        super().__init__(
+            f"{lock.module} cannot be removed before {lock.until.isoformat()}: {lock.why} "
+            "Choose it again; its data can be exported at any time.",
+            module=lock.module,
+            until=lock.until.isoformat(),
+            obligation=lock.obligation,
+            sources=list(lock.sources),
+        )
+
+
+class LockedAndForbidden(Conflict):
+    """One law says that a module must go, another that it must stay: a person decides."""
+
+    code: ClassVar[str] = "locked_and_forbidden"
+
+    def __init__(self, module: str, finding: Finding, lock: Lock) -> None:
+        super().__init__(
+            f"{module} may no longer be used ({finding.why} {finding.source}), and what it holds must be kept until "
+            f"{lock.until.isoformat()} ({lock.why}) Export its records, then state the fact "
+            f"`{lock.obligation}.records_kept_elsewhere`; or correct the clinic's facts.",
+            module=module,
+            rule=finding.rule,
+            until=lock.until.isoformat(),
+            sources=list(lock.sources),
         )

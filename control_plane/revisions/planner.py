@@ -5,16 +5,19 @@ facts → (compliance.resolve) → requirements → (compliance.match, against t
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from control_plane.compliance.locks import Lock
 from control_plane.compliance.matching import Match, match
 from control_plane.compliance.requirements import Finding, Requirements
 from control_plane.releases.catalogue import Catalogue
 from control_plane.revisions.errors import (
     DependencyConflict,
     DependencyCycle,
+    LockedAndForbidden,
     ModuleForbidden,
+    ModuleLocked,
     ModuleNotInstallable,
     ModuleNotRemovable,
     UnknownModule,
@@ -62,10 +65,11 @@ class ModuleSet:
 
 @dataclass(frozen=True)
 class Standing:
-    """What a tenant already has: the choice before this one, and modules that are or may be installed."""
+    """What a tenant already has: the choice before this one, modules that are or may be installed, and those the law keeps."""
 
     chosen: frozenset[str] = frozenset()
     installed: frozenset[str] = frozenset()
+    locks: Mapping[str, Lock] = field(default_factory=dict)
 
 
 NOTHING = Standing()
@@ -74,8 +78,9 @@ NOTHING = Standing()
 def plan_modules(chosen: Iterable[str], catalogue: Catalogue, requirements: Requirements, standing: Standing = NOTHING) -> ModuleSet:
     """Close `chosen` under dependencies and law. The same input gives the same set in the same order.
 
-    A module that is installed and cannot be removed stays when it was only a dependency, and is refused to go when it was chosen.
-    Raises UnknownModule, ModuleNotInstallable, ModuleForbidden, DependencyConflict, DependencyCycle, ModuleNotRemovable.
+    A module that is installed and cannot be removed, or that the law keeps, stays when nobody chose it, and is refused to go when it was
+    chosen. Raises UnknownModule, ModuleNotInstallable, ModuleForbidden, DependencyConflict, DependencyCycle, ModuleNotRemovable,
+    ModuleLocked, LockedAndForbidden.
     """
     wanted = frozenset(chosen)
     _refuse_unknown(wanted, catalogue)
@@ -88,8 +93,10 @@ def plan_modules(chosen: Iterable[str], catalogue: Catalogue, requirements: Requ
             raise ModuleForbidden(name, forbidden[name], country)
     law = _without_impossible(law, catalogue, forbidden)
     order = _close(sorted(wanted | law.required.keys()), catalogue, forbidden)
+    for name in sorted(standing.locks.keys() & forbidden.keys() - frozenset(order)):
+        raise LockedAndForbidden(name, forbidden[name], standing.locks[name])
     kept = _kept(frozenset(order), catalogue, standing)
-    order = _close(sorted(wanted | law.required.keys() | kept), catalogue, forbidden)
+    order = _close(sorted(wanted | law.required.keys() | kept.keys()), catalogue, forbidden)
     return ModuleSet(tuple(_planned(order, wanted, law, kept, catalogue)), law)
 
 
@@ -145,24 +152,33 @@ def _close(roots: Iterable[str], catalogue: Catalogue, forbidden: Mapping[str, F
     return list(order)
 
 
-def _kept(planned: frozenset[str], catalogue: Catalogue, standing: Standing) -> frozenset[str]:
-    staying = {name for name in standing.installed - planned if name in catalogue.modules and not catalogue.modules[name].removable}
-    if refused := sorted(staying & standing.chosen):
+def _kept(planned: frozenset[str], catalogue: Catalogue, standing: Standing) -> Mapping[str, str]:
+    """Modules that stay although nothing asks for them, with the reason."""
+    absent = [name for name in sorted(standing.installed - planned) if name in catalogue.modules]
+    staying = [name for name in absent if not catalogue.modules[name].removable]
+    if refused := [name for name in staying if name in standing.chosen]:
         raise ModuleNotRemovable(refused)
-    return frozenset(staying)
+    locked = {name: standing.locks[name] for name in absent if name in standing.locks}
+    for name, lock in locked.items():
+        if name in standing.chosen:
+            raise ModuleLocked(lock)
+    kept = dict.fromkeys(staying, "installed before and not removable")
+    return kept | {name: f"kept by law until {lock.until.isoformat()}: {lock.why}" for name, lock in locked.items()}
 
 
-def _planned(order: list[str], wanted: frozenset[str], law: Match, kept: frozenset[str], catalogue: Catalogue) -> Iterable[PlannedModule]:
+def _planned(
+    order: list[str], wanted: frozenset[str], law: Match, kept: Mapping[str, str], catalogue: Catalogue
+) -> Iterable[PlannedModule]:
     dependents: dict[str, list[str]] = defaultdict(list)
     for name in order:
         for needed in catalogue.modules[name].depends:
             dependents[needed].append(name)
     for name in order:
-        reason = _reason(name in wanted, law.required.get(name, ()), sorted(dependents[name]), kept=name in kept)
+        reason = _reason(name in wanted, law.required.get(name, ()), sorted(dependents[name]), kept=kept.get(name))
         yield PlannedModule(name, catalogue.modules[name].version, reason)
 
 
-def _reason(chosen: bool, findings: tuple[Finding, ...], dependents: list[str], *, kept: bool) -> Reason:
+def _reason(chosen: bool, findings: tuple[Finding, ...], dependents: list[str], *, kept: str | None) -> Reason:
     parts: list[str] = []
     if chosen:
         parts.append("chosen by the clinic")
@@ -170,8 +186,8 @@ def _reason(chosen: bool, findings: tuple[Finding, ...], dependents: list[str], 
         parts.append("required by law: " + "; ".join(f"{finding.title} ({finding.source})" for finding in findings))
     if dependents:
         parts.append(f"needed by {listed(dependents)}")
-    if kept:
-        parts.append("installed before and not removable")
+    if kept is not None:
+        parts.append(kept)
     kind = ReasonKind.CHOSEN if chosen else ReasonKind.REQUIRED_BY_LAW if findings else ReasonKind.NEEDED_BY
     text = "; ".join(parts)
     return Reason(kind, (*(finding.id for finding in findings), *dependents), text[0].upper() + text[1:] + ".")

@@ -1,6 +1,6 @@
 """Reading and writing revisions. Rows only ever are added, with a rising generation; the caller holds the tenant's row."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -8,11 +8,12 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.access.actors import Actor
-from control_plane.compliance.facts import Facts
+from control_plane.compliance.history import History
 from control_plane.compliance.matching import match
 from control_plane.compliance.requirements import Requirements
-from control_plane.compliance.resolving import resolve
 from control_plane.errors import DomainError
+from control_plane.law.judging import judge
+from control_plane.law.shelf import Law
 from control_plane.operations.kinds import StepName
 from control_plane.operations.models import Operation, OperationStep
 from control_plane.platform import Platform
@@ -49,17 +50,7 @@ class Proposal:
     modules: ModuleSet
     requirements: Requirements
     catalogue: Catalogue
-
-
-def requirements_of(tenant: Tenant, platform: Platform) -> Requirements:
-    """What the law asks of this tenant today, in its own time zone. Raises the errors of compliance.resolve."""
-    zone = platform.packs.jurisdiction(tenant.country, tenant.territory).time_zones[0]
-    facts = Facts(
-        country=tenant.country, territory=tenant.territory, legal_form=tenant.legal_form, tax_id=tenant.tax_id, stated=dict(tenant.facts)
-    )
-    requirements = resolve(facts, platform.packs, platform.clock.today(zone))
-    requirements.refuse_conflicts()
-    return requirements
+    law: Law
 
 
 async def propose(
@@ -70,14 +61,21 @@ async def propose(
     standing: Standing = NOTHING,
     *,
     release: str | None = None,
+    same_release: bool = False,
+    law: Law | None = None,
+    history: History | None = None,
 ) -> Proposal:
-    """The next revision of a tenant, should it choose these modules today. Writes nothing. Raises what planning raises.
+    """The next revision of a tenant, should it choose these modules today. Writes nothing. Raises what planning raises, and ConflictingLaw.
 
-    Planned with `release` where one is named, else with the one the tenant has or gets by itself (`releases.service.release_for`).
+    Planned with `release` where one is named, with the one it has where that must stay, else with the one the tenant has or gets by itself
+    (`releases.service.release_for`); by the tenant's own edition of the packs and its own statements, unless others are given.
     """
-    catalogue = releases.catalogue_of(await _release_of(session, platform, tenant, release))
-    requirements = requirements_of(tenant, platform)
-    modules = plan_modules(chosen, catalogue, requirements, standing)
+    catalogue = releases.catalogue_of(await _release_of(session, platform, tenant, release, same=same_release))
+    judged = await judge(session, platform, tenant, law=law, history=history)
+    requirements = judged.requirements
+    requirements.refuse_conflicts()
+    installed = {name: catalogue.modules[name] for name in standing.installed if name in catalogue.modules}
+    modules = plan_modules(chosen, catalogue, requirements, replace(standing, locks=judged.locks(installed)))
     content = RevisionContent(
         generation=tenant.generation + 1,
         tenant=TenantPart(id=tenant.id, slug=tenant.slug, name=tenant.name),
@@ -89,7 +87,7 @@ async def propose(
         isolated=await _isolated_part(session, tenant),
         platform=PlatformPart(url=platform.settings.public_url.rstrip("/"), public_key=platform.key.public),
     )
-    return Proposal(content, modules, requirements, catalogue)
+    return Proposal(content, modules, requirements, catalogue, judged.law)
 
 
 async def _isolated_part(session: AsyncSession, tenant: Tenant) -> IsolatedPart | None:
@@ -100,7 +98,10 @@ async def _isolated_part(session: AsyncSession, tenant: Tenant) -> IsolatedPart 
     return IsolatedPart(tenant_id=original.id, of=original.slug, taken_at=tenant.copy_taken_at, until=tenant.copy_until)
 
 
-async def _release_of(session: AsyncSession, platform: Platform, tenant: Tenant, asked: str | None) -> Release:
+async def _release_of(session: AsyncSession, platform: Platform, tenant: Tenant, asked: str | None, *, same: bool = False) -> Release:
+    if same and tenant.generation:
+        # What it has goes on as it is, also where nobody may be brought to it any more.
+        return await releases.get(session, (await desired(session, tenant)).release_id)
     if asked is not None:
         return await releases.usable(session, asked)
     current = (await desired(session, tenant)).release_id if tenant.generation else None
@@ -114,7 +115,8 @@ async def compliance_today(session: AsyncSession, platform: Platform, tenant: Te
     Where today's law cannot be applied to the tenant's facts (they contradict it), what was planned with stands.
     """
     try:
-        requirements = requirements_of(tenant, platform)
+        requirements = (await judge(session, platform, tenant)).requirements
+        requirements.refuse_conflicts()
     except DomainError:
         return content.compliance
     modules = releases.catalogue_of(await releases.get(session, content.release.id)).modules

@@ -58,6 +58,8 @@ def home_country(request: Request, platform: Platform) -> str:
 
 async def catalogue_now(platform: Platform) -> Catalogue:
     async with platform.database.transaction() as session:
+        # Offers show the law as it was published last.
+        await platform.shelf.current(session)
         return releases.catalogue_of(await releases.newest(session, releases.Offer.of(platform)))
 
 

@@ -35,6 +35,20 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class NewClinic(Request):
+    """A further clinic of the same legal entity: where it stands, and what is true of it and not of the first."""
+
+    key: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+    name: Words | None = None
+    country: Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, max_length=20)] | None = None
+    territory: Short | None = None
+    facts: Annotated[dict[str, FactValue], Field(max_length=50)] = {}
+
+    def stated(self, home: str) -> dict[str, FactValue | None]:
+        """Its facts; it stands in its entity's country where it names none."""
+        return {**self.facts, "name": self.name, "country": self.country or home, "territory": self.territory}
+
+
 class NewTenant(Request):
     name: Words
     slug: Annotated[str, StringConstraints(strip_whitespace=True, max_length=80)] | None = None
@@ -44,6 +58,8 @@ class NewTenant(Request):
     tax_id: Annotated[str, StringConstraints(strip_whitespace=True, max_length=40)] | None = None
     facts: Annotated[dict[str, FactValue], Field(max_length=50)] = {}
     """Further facts the country's law asks for; `GET /v1/compliance/{country}` names them."""
+    clinics: Annotated[list[NewClinic], Field(max_length=100)] = []
+    """Clinics beyond the first; the law of every place holds, each rule with its clinics."""
     owner_email: Email
     modules: Modules
 

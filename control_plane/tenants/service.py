@@ -10,7 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from control_plane.access.actors import Actor
 from control_plane.access.requires import visible
 from control_plane.audit import service as audit
+from control_plane.compliance.history import History, Value
+from control_plane.compliance.uniting import FIRST
 from control_plane.databases import service as databases
+from control_plane.law import statements
+from control_plane.law.applying import clear_problem
+from control_plane.law.errors import BadStatement
 from control_plane.operations import service as operations
 from control_plane.operations.kinds import KINDS, OperationKind
 from control_plane.operations.models import Lease, Operation
@@ -82,7 +87,8 @@ def listed(actor: Actor, filters: TenantFilters) -> Select[Tenant]:
 
 async def preview(session: AsyncSession, platform: Platform, new: NewTenant) -> revisions.Proposal:
     """What a tenant with these facts would run, without creating it. Raises what `create` raises for facts and modules."""
-    return await revisions.propose(session, platform, _draft(platform, new), frozenset(new.modules))
+    tenant = _draft(platform, new)
+    return await revisions.propose(session, platform, tenant, frozenset(new.modules), history=_said(tenant, new))
 
 
 async def create(session: AsyncSession, platform: Platform, new: NewTenant, *, actor: Actor) -> Started:
@@ -92,13 +98,16 @@ async def create(session: AsyncSession, platform: Platform, new: NewTenant, *, a
     """
     now = platform.clock.now()
     tenant = _draft(platform, new)
-    proposal = await revisions.propose(session, platform, tenant, frozenset(new.modules))
+    said = _said(tenant, new)
+    proposal = await revisions.propose(session, platform, tenant, frozenset(new.modules), history=said)
+    tenant.law_edition, tenant.law_due_at = proposal.law.number, now
     tenant.country, tenant.territory = proposal.requirements.country, proposal.requirements.territory
     tenant.tax_id = proposal.requirements.tax_id or tenant.tax_id
     await databases.assign(session, platform, tenant, proposal.requirements.profile.residency)
     await _insert_with_slug(session, tenant, new)
     content = proposal.content.model_copy(update={"tenant": proposal.content.tenant.model_copy(update={"slug": tenant.slug})})
     session.add(Lease(tenant_id=tenant.id, fence=0, reconcile_at=now))
+    statements.write(session, tenant.id, _said(tenant, new).statements, actor=actor, at=now, note="as given when the tenant was created")
     revision = revisions.record(session, tenant, content, actor=actor, at=now)
     operation = await operations.start(session, tenant, OperationKind.PROVISION, actor=actor, at=now, generation=revision.generation)
     audit.record(
@@ -130,6 +139,16 @@ def _draft(platform: Platform, new: NewTenant) -> Tenant:
         invitation_serial=0,
         created_at=now,
     )
+
+
+def _said(tenant: Tenant, new: NewTenant) -> History:
+    """What the request states about the legal entity and each further clinic. Raises BadStatement for a clinic given twice."""
+    clinics: dict[str, dict[str, Value]] = {}
+    for clinic in new.clinics:
+        if clinic.key in clinics or clinic.key == FIRST:
+            raise BadStatement("clinics", f"each needs a key of its own, and {clinic.key!r} is given twice")
+        clinics[clinic.key] = clinic.stated(tenant.country)
+    return statements.said_by(tenant, clinics)
 
 
 async def _insert_with_slug(session: AsyncSession, tenant: Tenant, new: NewTenant) -> None:
@@ -190,6 +209,8 @@ async def change_modules(session: AsyncSession, platform: Platform, tenant: Tena
     now = platform.clock.now()
     desired = await revisions.desired(session, tenant)
     proposal = await revisions.propose(session, platform, tenant, chosen, await revisions.standing_of(session, tenant))
+    clear_problem(session, tenant, at=now)
+    tenant.law_edition = proposal.law.number
     before = tenant.chosen
     tenant.chosen = sorted(chosen)
     revision = desired
@@ -236,5 +257,6 @@ async def invite(session: AsyncSession, platform: Platform, tenant: Tenant, emai
 
 
 def refuse_going(tenant: Tenant) -> None:
+    """Raises TenantGoing for one that is being deleted, or is."""
     if tenant.state in GOING:
         raise TenantGoing(tenant.slug, tenant.state)

@@ -31,7 +31,8 @@ async def dump(work: Work, tools: Tools) -> Outcome:
     stored = await archive(platform, tools.databases, work.placement, work.operation_id, key=key, half_done=work.half_done, or_dump=True)
     if stored is None:
         return Outcome(result={"final_dump": None})
-    until, reason, law = deletions.last_copy_terms(platform, tenant)
+    async with platform.database.transaction() as session:
+        until, reason, law = await deletions.last_copy_terms(session, platform, await session.get_one(Tenant, tenant_id))
     facts = {
         "path": stored.object_key,
         "format": stored.format,

@@ -8,8 +8,8 @@ from sqlalchemy import BigInteger, CheckConstraint, Date, ForeignKey, Identity, 
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from control_plane.compliance.states import MACHINE, EditionState
 from control_plane.database import Base, text_enum
+from control_plane.law.states import MACHINE, EditionState
 
 
 class StatementRow(Base):

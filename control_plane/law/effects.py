@@ -1,0 +1,158 @@
+"""What another edition of the packs would do, tenant by tenant, before it is published. Writes nothing.
+
+Tenants whose facts, choice, release and installed modules are alike get one answer: ten thousand of them are a few hundred kinds.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import String, cast, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from control_plane.compliance.history import History
+from control_plane.compliance.loading import Packs
+from control_plane.compliance.requirements import Requirements
+from control_plane.errors import DomainError
+from control_plane.law.applying import WITHIN_REACH
+from control_plane.law.judging import judge
+from control_plane.law.models import StatementRow
+from control_plane.law.shelf import Law
+from control_plane.law.statements import history_of
+from control_plane.platform import Platform
+from control_plane.revisions import service as revisions
+from control_plane.revisions.document import RevisionContent
+from control_plane.revisions.planner import Standing
+from control_plane.tenants.models import Tenant
+from dentalpin_kit.canonical import digest
+
+
+@dataclass(frozen=True)
+class Affected:
+    tenant_id: UUID
+    slug: str
+    changes: tuple[str, ...] = ()
+    install: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Effect:
+    """`restarts`: the effect digest changes. `answers`: only what is answered changes. `problems`: a person is needed."""
+
+    tenants: int
+    restarts: tuple[Affected, ...] = ()
+    answers: tuple[Affected, ...] = ()
+    problems: tuple[Affected, ...] = ()
+    unaffected: tuple[UUID, ...] = field(default=(), repr=False)
+
+    @property
+    def digest(self) -> str:
+        """Over everything but which tenants are left untouched: whoever publishes says which effect they saw."""
+        return digest(self.shown())
+
+    def shown(self) -> dict[str, Any]:
+        def one(affected: Affected) -> dict[str, Any]:
+            return {
+                "tenant": affected.slug,
+                "changes": list(affected.changes),
+                "install": list(affected.install),
+                "remove": list(affected.remove),
+                "problem": affected.problem,
+            }
+
+        return {
+            "tenants": self.tenants,
+            **{name: [one(each) for each in getattr(self, name)] for name in ("restarts", "answers", "problems")},
+        }
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What the new packs make of one kind of tenant."""
+
+    kind: str
+    changes: tuple[str, ...] = ()
+    install: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    problem: str | None = None
+
+
+async def effect_of(session: AsyncSession, platform: Platform, packs: Packs, jurisdictions: Iterable[str]) -> Effect:
+    """What these packs would change for living tenants with a clinic where these jurisdictions are."""
+    outcomes: dict[str, _Outcome] = {}
+    found: dict[str, list[Affected]] = {"restarts": [], "answers": [], "problems": []}
+    unaffected: list[UUID] = []
+    tenants = await _concerned(session, frozenset(jurisdictions))
+    for tenant in tenants:
+        history = await history_of(session, tenant)
+        standing = await revisions.standing_of(session, tenant)
+        release = (await revisions.desired(session, tenant)).release_id
+        kind = _kind(tenant, history, standing, release)
+        if kind not in outcomes:
+            outcomes[kind] = await _outcome(session, platform, tenant, history, standing, packs)
+        outcome = outcomes[kind]
+        if outcome.kind == "same":
+            unaffected.append(tenant.id)
+            continue
+        found[outcome.kind].append(Affected(tenant.id, tenant.slug, outcome.changes, outcome.install, outcome.remove, outcome.problem))
+    return Effect(len(tenants), tuple(found["restarts"]), tuple(found["answers"]), tuple(found["problems"]), tuple(unaffected))
+
+
+async def _concerned(session: AsyncSession, jurisdictions: frozenset[str]) -> list[Tenant]:
+    """Tenants with a clinic in the countries of these, now or by what was stated for later."""
+    countries = sorted({id_.split("-")[0] for id_ in jurisdictions})
+    said = [json.dumps(country) for country in countries]
+    elsewhere = select(StatementRow.tenant_id).where(
+        StatementRow.name == "country", StatementRow.known_until.is_(None), cast(StatementRow.value, String).in_(said)
+    )
+    query = select(Tenant).where(Tenant.state.in_(WITHIN_REACH), Tenant.generation > 0)
+    return list(await session.scalars(query.where(Tenant.country.in_(countries) | Tenant.id.in_(elsewhere)).order_by(Tenant.slug)))
+
+
+def _kind(tenant: Tenant, history: History, standing: Standing, release: str) -> str:
+    said = sorted((one.clinic, one.name, str(one.value), str(one.valid_from), str(one.valid_until)) for one in history.statements)
+    words = [said, sorted(tenant.chosen), sorted(standing.installed), release, tenant.law_edition, tenant.region, tenant.database_server]
+    return json.dumps(words, default=str)
+
+
+async def _outcome(
+    session: AsyncSession, platform: Platform, tenant: Tenant, history: History, standing: Standing, packs: Packs
+) -> _Outcome:
+    before, answered = await _planned(session, platform, tenant, history, standing, None)
+    after, answers = await _planned(session, platform, tenant, history, standing, Law(None, packs))
+    if isinstance(after, DomainError):
+        same = isinstance(before, DomainError) and before.message == after.message
+        return _Outcome("same") if same and answered == answers else _Outcome("problems", problem=after.message)
+    changes = _changes(answered, answers)
+    if isinstance(before, DomainError) or before.effect != after.effect:
+        old = [] if isinstance(before, DomainError) else [module.name for module in before.modules]
+        new = [module.name for module in after.modules]
+        install = tuple(name for name in new if name not in old)
+        return _Outcome("restarts", changes, install, tuple(name for name in old if name not in new))
+    return _Outcome("same") if answered == answers else _Outcome("answers", changes)
+
+
+async def _planned(
+    session: AsyncSession, platform: Platform, tenant: Tenant, history: History, standing: Standing, law: Law | None
+) -> tuple[RevisionContent | DomainError, Requirements | None]:
+    """What would be planned today and what would be answered; the refusal where nothing can be planned."""
+    answered: Requirements | None = None
+    try:
+        answered = (await judge(session, platform, tenant, law=law, history=history)).requirements.model_copy(update={"packs": {}})
+        proposal = await revisions.propose(
+            session, platform, tenant, frozenset(tenant.chosen), standing, same_release=True, law=law, history=history
+        )
+    except DomainError as error:
+        return error, answered
+    return proposal.content, answered
+
+
+def _changes(before: Requirements | None, after: Requirements | None) -> tuple[str, ...]:
+    old, new = ({one.id: one.status.value for one in found.obligations} if found else {} for found in (before, after))
+    return tuple(
+        f"{id_}: {old.get(id_, 'none')} → {new.get(id_, 'none')}" for id_ in sorted(old.keys() | new.keys()) if old.get(id_) != new.get(id_)
+    )
