@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from control_plane.errors import Conflict, NotFound
+from control_plane.errors import Conflict, Invalid, NotFound
 
 
 class NoServerForResidency(Conflict):
@@ -52,6 +52,13 @@ class ServerNameTaken(Conflict):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"There is a database server {name!r} already. Change that one, or choose another name.", server=name)
+
+
+class ServerUnusable(Invalid):
+    code: ClassVar[str] = "database_server_unusable"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"The server cannot be used as it is: {why} Correct `admin_url` or the role behind it, and send it again.")
 
 
 class ServerInUse(Conflict):

@@ -22,6 +22,6 @@ class ServerRow(Base):
     """Whether it takes further tenants; those it has stay."""
     host: Mapped[str | None] = mapped_column(String(253))
     """Its address as runtimes reach it, where that differs from the administrator's."""
-    admin_url: Mapped[bytes] = mapped_column(LargeBinary)
-    """Of a role with CREATEROLE and CREATEDB; sealed by the platform's vault."""
+    sealed_url: Mapped[bytes] = mapped_column(LargeBinary)
+    """The administrator's address, of a role with CREATEROLE and CREATEDB."""
     created_at: Mapped[datetime]

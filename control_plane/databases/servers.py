@@ -1,31 +1,23 @@
 """The server of each tenant, ready to be administered."""
 
-from typing import Protocol
-
 from control_plane.config import Settings
 from control_plane.database import Database
 from control_plane.databases.base import DatabaseServer
 from control_plane.databases.errors import UnknownServer
 from control_plane.databases.models import ServerRow
 from control_plane.databases.shared import SharedServer
-from control_plane.vault.vault import place
-
-
-class Opens(Protocol):
-    """The part of the vault that is needed here."""
-
-    def open(self, sealed: bytes, context: str) -> bytes: ...
+from control_plane.vault.vault import Vault, place
 
 
 def secret_context(name: str) -> str:
     """What the administrator's address of this server is sealed for: it opens for no other."""
-    return place("database_server", "admin_url", name)
+    return place("database_server", "sealed_url", name)
 
 
 class Servers:
     """By name, as tenants' rows have it; None is the server the settings name."""
 
-    def __init__(self, settings: Settings, database: Database, vault: Opens | None = None) -> None:
+    def __init__(self, settings: Settings, database: Database, vault: Vault) -> None:
         self._settings, self._database, self._vault = settings, database, vault
         self._known: dict[str, tuple[bytes, str | None, SharedServer]] = {}
 
@@ -48,12 +40,11 @@ class Servers:
         if row is None:
             raise UnknownServer(name)
         sealed, host, server = self._known.get(name, (None, None, None))
-        if server is None or (sealed, host) != (row.admin_url, row.host):
+        if server is None or (sealed, host) != (row.sealed_url, row.host):
             server = self._connected(row)
-            self._known[name] = (row.admin_url, row.host, server)
+            self._known[name] = (row.sealed_url, row.host, server)
         return server
 
     def _connected(self, row: ServerRow) -> SharedServer:
-        assert self._vault is not None  # nothing is sealed without one
-        url = self._vault.open(row.admin_url, secret_context(row.name)).decode()
+        url = self._vault.open(row.sealed_url, secret_context(row.name)).decode()
         return SharedServer(url, host=row.host, bindir=self._settings.pg_bindir)

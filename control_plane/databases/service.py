@@ -5,13 +5,20 @@ from collections.abc import Sequence
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from control_plane.access.actors import Actor
+from control_plane.audit import service as audit
 from control_plane.compliance.schema import Residency
-from control_plane.databases.errors import ResidencyBroken, UnknownServer
+from control_plane.databases.base import DatabaseRefused, DatabaseServerUnavailable
+from control_plane.databases.errors import ResidencyBroken, ServerInUse, ServerNameTaken, ServerUnusable, UnknownServer
 from control_plane.databases.models import ServerRow
 from control_plane.databases.placing import Candidate, allows, place, wanted
+from control_plane.databases.schemas import NewServer, ServerChange
+from control_plane.databases.servers import secret_context
+from control_plane.databases.shared import SharedServer
 from control_plane.platform import Platform
 from control_plane.tenants.models import Tenant
 from control_plane.tenants.states import TenantState
+from dentalpin_kit.logs import scrub
 
 
 async def assign(session: AsyncSession, platform: Platform, tenant: Tenant, clauses: Sequence[Residency]) -> None:
@@ -62,4 +69,62 @@ async def find(session: AsyncSession, name: str, *, lock: bool = False) -> Serve
     row = await session.get(ServerRow, name, with_for_update=lock)
     if row is None:
         raise UnknownServer(name)
+    return row
+
+
+async def register(session: AsyncSession, platform: Platform, new: NewServer, *, actor: Actor) -> ServerRow:
+    """Write a server's row, once its administrator's role proved what it can. Raises ServerNameTaken, ServerUnusable."""
+    if await session.get(ServerRow, new.name) is not None:
+        raise ServerNameTaken(new.name)
+    now, url = platform.clock.now(), new.admin_url.get_secret_value()
+    await _try(platform, url)
+    row = ServerRow(
+        name=new.name,
+        region=new.region,
+        proofs=sorted(set(new.proofs)),
+        capacity=new.capacity,
+        accepting=True,
+        host=new.host,
+        sealed_url=platform.vault.seal(url.encode(), secret_context(new.name)),
+        created_at=now,
+    )
+    session.add(row)
+    await session.flush()
+    audit.record(session, actor, "database_server.registered", at=now, server=row.name, region=row.region, proofs=row.proofs)
+    return row
+
+
+async def _try(platform: Platform, url: str) -> None:
+    """Raises ServerUnusable, which repeats nothing of the address."""
+    try:
+        await SharedServer(url, bindir=platform.settings.pg_bindir).check()
+    except (DatabaseServerUnavailable, DatabaseRefused, ValueError) as error:
+        raise ServerUnusable(scrub(str(error))) from error
+
+
+async def change(session: AsyncSession, platform: Platform, name: str, wanted: ServerChange, *, actor: Actor) -> ServerRow:
+    """Change what is given. Raises UnknownServer, and for another address what `register` raises."""
+    row = await find(session, name, lock=True)
+    given = wanted.model_dump(exclude_none=True, exclude={"admin_url"})
+    for field, value in given.items():
+        setattr(row, field, sorted(set(value)) if field == "proofs" else value)
+    if wanted.admin_url is not None:
+        url = wanted.admin_url.get_secret_value()
+        await _try(platform, url)
+        row.sealed_url = platform.vault.seal(url.encode(), secret_context(name))
+    changed = sorted(given) + (["admin_url"] if wanted.admin_url is not None else [])
+    audit.record(session, actor, "database_server.changed", at=platform.clock.now(), server=name, changed=changed)
+    await session.flush()
+    return row
+
+
+async def remove(session: AsyncSession, platform: Platform, name: str, *, actor: Actor) -> ServerRow:
+    """Raises UnknownServer, ServerInUse."""
+    row = await find(session, name, lock=True)
+    named = await session.scalar(select(func.count()).select_from(Tenant).where(Tenant.database_server == name))
+    if named:
+        raise ServerInUse(name, named)
+    await session.delete(row)
+    audit.record(session, actor, "database_server.removed", at=platform.clock.now(), server=name)
+    await session.flush()
     return row

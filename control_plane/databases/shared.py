@@ -53,6 +53,13 @@ class SharedServer:
         self._host = host or self._url.host or "127.0.0.1"
         self._bindir = bindir
 
+    async def check(self) -> None:
+        """Raises DatabaseServerUnavailable, and DatabaseRefused where the administrator could make no roles or databases."""
+        async with self._connected() as admin:
+            able = await admin.fetchval("SELECT rolsuper OR (rolcreaterole AND rolcreatedb) FROM pg_roles WHERE rolname = current_user")
+        if not able:
+            raise DatabaseRefused(f"{self._url.username} may not make roles and databases there. Give the role CREATEROLE and CREATEDB.")
+
     def address(self, tenant_id: UUID) -> DatabaseAddress:
         return DatabaseAddress(
             host=self._host,

@@ -26,9 +26,9 @@ SEALED: Final[tuple[tuple[Table, str], ...]] = (
     (cast(Table, TenantKey.__table__), "sealed"),
     (cast(Table, Account.__table__), "sealed_second_factor"),
     (cast(Table, OidcSignIn.__table__), "sealed"),
-    (cast(Table, ServerRow.__table__), "admin_url"),
     (cast(Table, WebhookEndpoint.__table__), "sealed_secret"),
     (cast(Table, WebhookEndpoint.__table__), "sealed_previous"),
+    (cast(Table, ServerRow.__table__), "sealed_url"),
 )
 """(table, column) of every sealed value; the table has one primary key column."""
 

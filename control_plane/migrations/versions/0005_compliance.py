@@ -53,7 +53,7 @@ def upgrade() -> None:
         sa.Column("capacity", sa.Integer(), nullable=False),
         sa.Column("accepting", sa.Boolean(), nullable=False),
         sa.Column("host", sa.String(length=253), nullable=True),
-        sa.Column("admin_url", sa.LargeBinary(), nullable=False),
+        sa.Column("sealed_url", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("capacity > 0", name="ck_database_server_holds_some"),
         sa.PrimaryKeyConstraint("name", name="pk_database_server"),

@@ -14,7 +14,7 @@ from control_plane.law.shelf import Shelf
 from control_plane.operations.steps import Tools
 from tests.control_plane.law.conftest import COMPANY, PERSON, modules
 
-AT_ONCE = {"canary": 0, "waves": [{"size": "rest"}], "windows": False}
+AT_ONCE = {"canary": 0, "waves": [{"size": "rest"}], "windows": False, "why_no_windows": "nobody works in this test"}
 EARLIER = {"es-verifactu.corporate-tax": "2026-11-01"}
 
 
