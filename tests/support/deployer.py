@@ -28,6 +28,9 @@ VERIFIER = (
 )
 
 
+_LONG_AGO, _FAR_AWAY = "2020-01-01T00:00:00+00:00", "2100-01-01T00:00:00+00:00"
+
+
 class FakeDeployer:
     """`behaviour` is read at each call: {"fails": reason, "behind": true, "idle": true, "modules": {name: state}, "claimed": true}.
 
@@ -101,6 +104,9 @@ class FakeDeployer:
         assert token, "the runtime takes signed requests only"
         if path.endswith("/attestation"):
             return {"data": _proof(tenant_id, told["revision"], behaviour).model_dump(mode="json")}
+        if "/idle-slots" in path:
+            # Nobody is ever in treatment here.
+            return {"data": {"now": _LONG_AGO, "slots": [{"start": _LONG_AGO, "end": _FAR_AWAY}], "failed": []}}
         assert (method, path) == ("POST", "/api/v1/-/invitation")
         if behaviour.get("claimed"):
             raise RuntimeRefused("the owner has a password", answered=409, code="owner_claimed")

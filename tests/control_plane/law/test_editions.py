@@ -78,7 +78,7 @@ async def test_a_published_change_shows_its_effect_and_restarts_only_those_it_ch
         await worker.drain()
     campaign = (await client.get(f"/v1/campaigns/{published.json()['campaign']}")).json()
     members = (await client.get(f"/v1/campaigns/{campaign['id']}/members")).json()["items"]
-    assert (campaign["state"], [(one["tenant"], one["state"]) for one in members]) == ("succeeded", [("sol", "done")]), (campaign, members)
+    assert (campaign["state"], [(one["tenant"], one["state"]) for one in members]) == ("completed", [("sol", "done")]), (campaign, members)
     tenants = {slug: await shown(slug) for slug in ("sol", "luna", "porto")}
     assert modules(tenants["sol"]) == ["patients", "agenda", "billing", "verifactu"]
     assert {slug: tenant["desired"]["revision"] for slug, tenant in tenants.items()} == {"sol": 2, "luna": 1, "porto": 1}
