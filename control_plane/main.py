@@ -25,6 +25,7 @@ from control_plane.blast_radius.router import router as blast_radius
 from control_plane.campaigns.router import router as campaigns
 from control_plane.compliance.router import router as compliance
 from control_plane.databases.router import router as database_servers
+from control_plane.drift.router import router as drift
 from control_plane.exit import pages as downloads
 from control_plane.exit.router import keys as signing_keys
 from control_plane.exit.router import router as leaving
@@ -55,6 +56,7 @@ ROUTERS = (
     backup_checks,
     backups,
     blast_radius,
+    drift,
     campaigns,
     compliance,
     database_servers,
