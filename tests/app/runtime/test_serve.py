@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
@@ -62,7 +63,9 @@ def written_memory(pid):
             if permissions.startswith("rw") and "[v" not in line:
                 start, end = (int(part, 16) for part in place.split("-"))
                 memory.seek(start)
-                found += memory.read(end - start)
+                # A region that was given back since the list was made cannot be read, and holds nothing any more.
+                with suppress(OSError):
+                    found += memory.read(end - start)
     return found
 
 
