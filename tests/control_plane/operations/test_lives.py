@@ -2,12 +2,14 @@
 database server, with a deployer that runs nothing. With --full at every moment: before a step, in its middle, and after it.
 """
 
+from dataclasses import replace
 from itertools import product
 from uuid import UUID
 
 import pytest
 
-from control_plane.deployers.base import Rehearsal
+from control_plane.databases import SharedServer
+from control_plane.deployers.base import DeployerUnavailable, Rehearsal
 from control_plane.operations.kinds import KINDS, OperationKind
 from control_plane.operations.worker import Worker
 from tests.control_plane.backups.conftest import clinic, sql
@@ -147,3 +149,37 @@ async def test_a_worker_that_dies_while_taking_back_brings_back_the_release_and_
         tenant = await shown()
         assert (tenant["state"], tenant["in_sync"], tenant["desired"]["release"]) == ("active", True, before)
         assert await sql(clinic, "SELECT count(*) FROM patient") == 40
+
+
+class Absent:
+    """A deployer whose machine is off: whatever is asked of it, it does not answer."""
+
+    def __getattr__(self, name):
+        async def unavailable(*_args, **_more):
+            raise DeployerUnavailable("The supervisor does not answer.")
+
+        return unavailable
+
+
+@pytest.mark.parametrize("away", ["deployer", "database server"])
+async def test_an_hour_without_it_costs_nobody_a_click(client, order, worker, platform, postgres, shown, clock, operation_of, away):
+    nowhere = SharedServer("postgresql://nobody:x@127.0.0.1:9/postgres", bindir=postgres.bindir)
+    absent = (replace(platform, deployer=Absent()), platform.servers.own) if away == "deployer" else (platform, nowhere)
+    started = await order()
+    alone = Worker(*absent, name="alone")
+    seen = []
+    for _ in range(13):
+        await alone.run_passes("take_up")
+        await alone.drain()
+        seen.append(await operation_of(started))
+        clock.advance(minutes=5)
+    stuck = (await client.get("/v1/stuck")).json()["items"]
+    await worker.run_passes("take_up")
+    await worker.drain()
+
+    assert {one["state"] for one in seen} == {"waiting", "failed"}
+    assert {one["error_class"] for one in seen} == {"temporary"}
+    assert all("does not answer" in one["reason"] or "is not available" in one["reason"] for one in seen), seen[0]["reason"]
+    assert {one["what"] for one in stuck} <= {"tenant", "operation"}
+    assert ((await operation_of(started))["state"], (await shown())["state"]) == ("succeeded", "active")
+    assert (await client.get("/v1/stuck")).json()["items"] == []
