@@ -14,6 +14,13 @@ Network = IPv4Network | IPv6Network
 Resolver = Callable[[str, int], Awaitable[list[Address]]]
 
 _NAT64: Final = IPv6Network("64:ff9b::/96")
+# Kept for protocols and documents by the IANA's registries; older versions of Python 3.11 take some of them for the internet's.
+_RESERVED: Final[tuple[Network, ...]] = (
+    IPv4Network("192.0.0.0/24"),
+    IPv6Network("64:ff9b:1::/48"),
+    IPv6Network("2001::/23"),
+    IPv6Network("3fff::/20"),
+)
 _RESOLVING_SECONDS: Final = 5.0
 
 
@@ -32,7 +39,8 @@ def is_public(address: Address) -> bool:
             inner = IPv4Address(address.packed[-4:])
         if inner is not None:
             return is_public(inner)
-    return address.is_global and not address.is_multicast
+    reserved = any(address.version == network.version and address in network for network in _RESERVED)
+    return address.is_global and not address.is_multicast and not reserved
 
 
 def split(url: str) -> SplitResult:

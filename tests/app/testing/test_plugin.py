@@ -68,5 +68,8 @@ def test_binaries_that_are_not_there_are_asked_for(first_test, tmp_path):
 
 
 def test_a_given_server_is_left_as_it_was(first_test, postgres):
+    roles = "SELECT coalesce(array_agg(rolname ORDER BY rolname), '{}') FROM pg_roles"
+    before = fetch_value(postgres.superuser_url, roles)
+
     assert "1 passed" in first_test(DATABASE_URL=postgres.admin_url)
-    assert fetch_value(postgres.superuser_url, "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'dentalpin_test_%'") == 0
+    assert fetch_value(postgres.superuser_url, roles) == before
