@@ -1,7 +1,9 @@
 """Resolve the dependencies of pyproject.toml once, into hash-pinned files without index addresses: `./dev lock [--upgrade]`.
 
-runtime.txt, control-plane.txt and development.txt come from one resolution, so that a package has the same version in all three.
-build.txt is what building, the editable install and adding packages to a runtime environment need; bootstrap.txt holds uv alone.
+runtime.txt, control-plane.txt, kubernetes.txt and development.txt come from one resolution, so that a package has the same version in all.
+kubernetes.txt is the control plane where clinics run on a cluster, which is what its image holds.
+build.txt is what building, the editable install and adding packages to a runtime environment need; bootstrap.txt holds uv alone;
+tools.txt holds programs that tests start, to be installed without what they depend on (`--no-deps`).
 """
 
 import subprocess
@@ -35,9 +37,11 @@ def main(uv: str, *options: str) -> None:
     wanted = {
         "development": everything,
         "control-plane": platform,
+        "kubernetes": base + extras["control-plane"] + extras["kubernetes"],
         "runtime": base,
         "build": ["editables", "hatchling", "pip", "setuptools"],
         "bootstrap": ["uv"],
+        "tools": project["dependency-groups"]["tools"],
     }
     for name, requirements in wanted.items():
         lock = HERE / f"{name}.txt"
@@ -45,8 +49,9 @@ def main(uv: str, *options: str) -> None:
             source.write("\n".join(requirements))
             source.flush()
             # Everything but uv itself follows what development.txt chose.
-            follow = [] if name in ("development", "bootstrap") else ["-c", str(HERE / "development.txt")]
-            subprocess.run([uv, "pip", "compile", *OPTIONS, *options, *follow, source.name, "-o", str(lock)], check=True)
+            follow = [] if name in ("development", "bootstrap", "tools") else ["-c", str(HERE / "development.txt")]
+            alone = ["--no-deps"] if name == "tools" else []
+            subprocess.run([uv, "pip", "compile", *OPTIONS, *options, *follow, *alone, source.name, "-o", str(lock)], check=True)
 
 
 if __name__ == "__main__":
