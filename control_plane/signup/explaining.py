@@ -19,6 +19,8 @@ _FIELD_OF: Final = {
     "slug_taken": "slug",
     "invalid_slug": "slug",
     "too_many": "email",
+    "plan_unknown": "plan",
+    "plan_retired": "plan",
     "unknown_module": "modules",
     "module_not_installable": "modules",
     "module_forbidden": "modules",

@@ -36,6 +36,8 @@ class SignupForm:
     territory: str = ""
     legal_form: str = ""
     tax_id: str = ""
+    plan: str = ""
+    payment: str = ""
     modules: tuple[str, ...] = ()
     facts: dict[str, str] = field(default_factory=dict)
 
@@ -63,6 +65,8 @@ class SignupForm:
             territory=text("territory"),
             legal_form=text("legal_form"),
             tax_id=text("tax_id"),
+            plan=text("plan"),
+            payment=text("payment"),
             modules=tuple(dict.fromkeys(modules)),
             facts=facts,
         )
@@ -97,6 +101,8 @@ class SignupForm:
                 "territory": self.territory,
                 "legal_form": self.legal_form,
                 "tax_id": self.tax_id,
+                "plan": self.plan,
+                "payment": self.payment,
                 "modules": sorted(self.modules),
                 "facts": self.facts,
             }

@@ -14,10 +14,11 @@ from control_plane.compliance.resolving import resolve
 from control_plane.compliance.schema import Fact
 from control_plane.compliance.tax_ids import clinic_kinds
 from control_plane.errors import DomainError
-from control_plane.prices import PriceList
+from control_plane.plans import Plan, Quote, Tariff
 from control_plane.releases.catalogue import Catalogue, CatalogueModule
 from control_plane.revisions.planner import plan_modules
 from control_plane.signup.forms import SignupForm
+from control_plane.signup.terms import Payment, Terms
 
 
 class Standing(StrEnum):
@@ -34,6 +35,9 @@ class Standing(StrEnum):
 class OfferedModule:
     module: CatalogueModule
     price: Decimal
+    """A month, net, in the plan that is chosen."""
+    in_plan: bool
+    """Whether the plan holds it, so that it costs nothing more."""
     standing: Standing
     findings: tuple[Finding, ...] = ()
     needed_by: tuple[str, ...] = ()
@@ -57,13 +61,32 @@ class Offer:
     match: Match | None
     fulfilling: Mapping[str, str]
     """Obligation → the module of this release that would fulfil it."""
-    base: Decimal
-    currency: str
+    tariff: Tariff
+    quote: Quote
+    """Of the plan that is chosen with the modules that are included."""
+    terms: Terms
+    payment: Payment
     problems: tuple[DomainError, ...] = ()
 
     @property
+    def currency(self) -> str:
+        return self.quote.currency
+
+    @property
+    def plan(self) -> Plan:
+        return self.tariff.plans[self.quote.plan]
+
+    @property
+    def base(self) -> Decimal:
+        return self.plan.price[self.currency]
+
+    @property
     def total(self) -> Decimal:
-        return self.base + sum((one.price for one in self.modules if one.included), Decimal("0.00"))
+        return self.quote.total
+
+    @property
+    def due_today(self) -> Decimal:
+        return self.terms.due_today(self.payment, self.quote)
 
     @property
     def unmet(self) -> frozenset[str]:
@@ -97,8 +120,13 @@ class Offer:
         return clinic_kinds(self.jurisdiction)[0].example if self.jurisdiction else None
 
 
-def make_offer(form: SignupForm, catalogue: Catalogue, packs: Packs, prices: PriceList, clock: Clock) -> Offer:
-    """Never fails on what was typed: what is wrong is among `problems`, and the rest is shown without it."""
+def make_offer(
+    form: SignupForm, catalogue: Catalogue, packs: Packs, tariff: Tariff, clock: Clock, *, online: bool, card_first: bool
+) -> Offer:
+    """Never fails on what was typed: what is wrong is among `problems`, and the rest is shown without it.
+
+    `online` and `card_first` as Terms.of takes them.
+    """
     problems: list[DomainError] = []
     jurisdiction, requirements = None, None
     if form.country:
@@ -118,8 +146,13 @@ def make_offer(form: SignupForm, catalogue: Catalogue, packs: Packs, prices: Pri
         for name in form.modules
         if name in usable and not (law and name in law.forbidden) and not _is_foreign(usable[name], jurisdiction)
     ]
+    plan = _plan(form, tariff, problems)
+    currency = tariff.currency_for(jurisdiction.currency if jurisdiction else "")
+    prices = tariff.quote(plan, usable, currency)
+    modules = tuple(_offered(chosen, catalogue, jurisdiction, requirements, law, prices, problems))
+    terms = Terms.of(tariff, online=online, card_first=card_first, today=clock.today(jurisdiction.time_zones[0] if jurisdiction else "UTC"))
     return Offer(
-        modules=tuple(_offered(chosen, catalogue, jurisdiction, requirements, law, prices, problems)),
+        modules=modules,
         jurisdiction=jurisdiction,
         territories=tuple(packs.jurisdiction(jurisdiction.country, id_) for id_ in packs.territories(jurisdiction.country))
         if jurisdiction
@@ -127,10 +160,24 @@ def make_offer(form: SignupForm, catalogue: Catalogue, packs: Packs, prices: Pri
         requirements=requirements,
         match=law,
         fulfilling={obligation: name for name, module in sorted(usable.items(), reverse=True) for obligation in module.fulfils},
-        base=prices.base,
-        currency=prices.currency,
+        tariff=tariff,
+        quote=tariff.quote(plan, [one.module.name for one in modules if one.included], currency),
+        terms=terms,
+        payment=terms.chosen(form.payment),
         problems=tuple(problems),
     )
+
+
+def _plan(form: SignupForm, tariff: Tariff, problems: list[DomainError]) -> str:
+    """The plan that was chosen, or the one that is proposed."""
+    if form.plan:
+        try:
+            tariff.plan(form.plan, new=True)
+        except DomainError as error:
+            problems.append(error)
+        else:
+            return form.plan
+    return tariff.default_plan
 
 
 def _requirements(
@@ -158,7 +205,7 @@ def _offered(
     jurisdiction: Jurisdiction | None,
     requirements: Requirements | None,
     law: Match | None,
-    prices: PriceList,
+    prices: Quote,
     problems: list[DomainError],
 ) -> list[OfferedModule]:
     usable = catalogue.usable()
@@ -170,6 +217,7 @@ def _offered(
             problems.append(error)
     else:
         included = _with_dependencies(chosen, catalogue)
+    lines = {line.module: line for line in prices.lines}
     offered = []
     for name, module in usable.items():
         if name not in included and _is_foreign(module, jurisdiction):
@@ -184,7 +232,7 @@ def _offered(
             standing = Standing.NEEDED
         else:
             standing = Standing.CHOSEN if name in included else Standing.FREE
-        offered.append(OfferedModule(module, prices.of(name), standing, findings, needed_by))
+        offered.append(OfferedModule(module, lines[name].amount, lines[name].included, standing, findings, needed_by))
     return offered
 
 

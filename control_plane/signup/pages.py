@@ -11,6 +11,7 @@ from starlette.staticfiles import StaticFiles
 from control_plane.access.routing import ThisPlatform
 from control_plane.errors import DomainError
 from control_plane.languages import preferred
+from control_plane.plans import official_tariff
 from control_plane.platform import Platform
 from control_plane.releases import service as releases
 from control_plane.releases.catalogue import Catalogue
@@ -31,7 +32,7 @@ router = APIRouter(prefix="/signup", include_in_schema=False)
 FIRST_CHOICE: Final = ("agenda",)
 """What a new form proposes, where the release has it."""
 ORDER: Final = ("", "name", "email", "slug", "country", "territory", "tax_id", "legal_form")
-"""Fields from top to bottom, the whole form before them; questions and modules follow."""
+"""Fields from top to bottom, the whole form before them; questions, plan and modules follow."""
 Token = Annotated[str, Path(pattern=f"^{TOKEN.pattern}$")]
 
 
@@ -63,6 +64,10 @@ async def catalogue_now(platform: Platform) -> Catalogue:
         return releases.catalogue_of(await releases.newest(session, releases.Offer.of(platform)))
 
 
+def offer_for(platform: Platform, form: SignupForm, catalogue: Catalogue) -> Offer:
+    return make_offer(form, catalogue, platform.packs, official_tariff(), platform.clock, online=True, card_first=False)
+
+
 def starting(say: Speech) -> HTMLResponse:
     return render("notice.html", 503, say=say, heading=say("unavailable.title"), text=say("unavailable.text"))
 
@@ -70,7 +75,7 @@ def starting(say: Speech) -> HTMLResponse:
 def page(
     platform: Platform, say: Speech, form: SignupForm, catalogue: Catalogue, errors: dict[str, str], **more: str | None
 ) -> HTMLResponse:
-    offer = make_offer(form, catalogue, platform.packs, platform.prices, platform.clock)
+    offer = offer_for(platform, form, catalogue)
     if errors:
         # One round of corrections, not one for each mistake.
         slug = [InvalidSlug(form.slug, why, "")] if form.slug and (why := slugs.why_invalid(form.slug)) else []
@@ -96,6 +101,7 @@ def page(
 def labels_of(offer: Offer, say: Speech) -> dict[str, str]:
     labels = {name: say(f"form.{name}") for name in ("name", "email", "slug", "country", "territory", "legal_form", "tax_id")}
     labels["modules"] = say("form.section.modules")
+    labels["plan"] = say("form.section.plan")
     return labels | {f"{FACT_PREFIX}{name}": say.of(fact.question) for name, fact in offer.questions.items()}
 
 
@@ -121,7 +127,7 @@ async def show_consequences(request: Request, platform: ThisPlatform) -> Respons
     say = speech_of(request)
     form = _asked_here(SignupForm.read(await request.form()), platform)
     try:
-        offer = make_offer(form, await catalogue_now(platform), platform.packs, platform.prices, platform.clock)
+        offer = offer_for(platform, form, await catalogue_now(platform))
     except NoRelease:
         return starting(say)
     errors: dict[str, str] = {}
@@ -158,7 +164,7 @@ async def send_form(request: Request, platform: ThisPlatform) -> Response:
         again = replace(form, token=new_token())
         return page(platform, say, again, catalogue, {"": say("error.reused", clinic=error.context["clinic"])}, earlier=form.token)
     except DomainError as error:
-        offer = make_offer(form, catalogue, platform.packs, platform.prices, platform.clock)
+        offer = offer_for(platform, form, catalogue)
         return page(platform, say, form, catalogue, explain(error, form, say, offer))
     return RedirectResponse(f"/signup/{form.token}", 303)
 

@@ -12,10 +12,12 @@ from starlette.responses import HTMLResponse
 from control_plane.compliance.loading import Jurisdiction
 from control_plane.compliance.requirements import Assumption, Finding
 from control_plane.compliance.schema import Choice
+from control_plane.plans import Plan
 from control_plane.releases.catalogue import CatalogueModule
 from control_plane.revisions.document import ModulePart
 from control_plane.revisions.planner import ReasonKind
 from control_plane.signup.offer import Offer
+from control_plane.signup.terms import limits_in_order
 from control_plane.signup.texts import Speech
 
 HERE: Final = Path(__file__).parent
@@ -64,6 +66,18 @@ def _title_of(name: str, offer: Offer, say: Speech) -> str:
 
 def _titles(names: tuple[str, ...], offer: Offer, say: Speech) -> list[str]:
     return [_title_of(name, offer, say) for name in names]
+
+
+def _limits(plan: Plan, say: Speech) -> str:
+    """What a plan allows, as one sentence."""
+    words = []
+    for name, limit in limits_in_order(plan.limits.model_dump()):
+        if limit is None:
+            words.append(say(f"limit.{name}.none"))
+        else:
+            words.append(say(f"limit.{name}.one" if limit == 1 else f"limit.{name}", limit=limit))
+    sentence = say.list(words)
+    return f"{sentence[0].upper()}{sentence[1:]}."
 
 
 def _territory_option(jurisdiction: Jurisdiction, say: Speech) -> tuple[str, str]:
@@ -115,6 +129,7 @@ def _environment() -> Environment:
         "module_summary": _module_summary,
         "title_of": _title_of,
         "titles": _titles,
+        "limits": _limits,
         "territory_option": _territory_option,
         "choices": _choices,
         "by_weight": _by_weight,

@@ -13,6 +13,7 @@ from control_plane.operations import service as operations
 from control_plane.operations.kinds import OperationKind
 from control_plane.operations.models import Operation
 from control_plane.operations.observing import look
+from control_plane.plans import official_tariff
 from control_plane.platform import Platform
 from control_plane.revisions import service as revisions
 from control_plane.revisions.document import RevisionContent, parse
@@ -49,8 +50,8 @@ def _hash(token: str) -> str:
 async def sign_up(session: AsyncSession, platform: Platform, form: SignupForm) -> None:
     """Open the clinic a form describes. Sending the same form again changes nothing.
 
-    Raises FormReused when the form opened a clinic and says something else now, ValidationError, TooBusy, TooMany, and what
-    tenants.create raises.
+    Raises FormReused when the form opened a clinic and says something else now, ValidationError, UnknownPlan, PlanRetired, TooBusy,
+    TooMany, and what tenants.create raises.
     """
     # A second click waits here for the first one's transaction and then finds its clinic.
     lock = int.from_bytes(hashlib.sha256(form.token.encode()).digest()[:8], "big", signed=True)
@@ -62,6 +63,8 @@ async def sign_up(session: AsyncSession, platform: Platform, form: SignupForm) -
             raise FormReused(tenant.name)
         return
     new = form.request()
+    tariff = official_tariff()
+    tariff.plan(form.plan or tariff.default_plan, new=True)
     now = platform.clock.now()
     await _refuse_flood(session, str(new.owner_email), at=now)
     started = await tenants.create(session, platform, new, actor=Actor.signup(str(new.owner_email)))

@@ -65,6 +65,15 @@ async def test_prices_and_the_total_are_shown(client):
     assert "€41.00" in text
 
 
+async def test_a_plan_holds_modules_and_is_paid_in_the_country_s_currency(client):
+    text = (await client.post("/signup/consequences", data={**SPAIN, "country": "GB", "plan": "practice"})).text
+    assert re.search(r'id="plan-practice"[^>]* checked', text)
+    assert "£52.00 a month" in text
+    assert re.search(r"Total</dt><dd>£52.00", text)
+    assert re.search(r"Due today</dt><dd>£0.00", text)
+    assert "In the plan" in text
+
+
 async def test_a_spanish_browser_reads_spanish_and_starts_with_spain(client):
     text = (await client.get("/signup", headers={"Accept-Language": "es-ES,es;q=0.9"})).text
     assert '<html lang="es">' in text
@@ -127,6 +136,7 @@ async def test_the_address_of_a_progress_page_is_not_stored_readably(client, pla
         ({"slug": "Sol!"}, "slug", "lower-case letters"),
         ({"name": "x" * 201}, "name", "under 201 characters"),
         ({"module": ["agenda", "magic"]}, "modules", "magic"),
+        ({"plan": "platinum"}, "plan", "no such plan"),
         ({"module": ["future"]}, "modules", "9.0.0"),
         ({"module": ["verifactu"], "fact.sii": "yes"}, "modules", "SII"),
         ({"fact.sii": "perhaps"}, "fact.sii", "true or false"),

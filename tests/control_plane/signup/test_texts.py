@@ -8,7 +8,9 @@ import pytest
 from control_plane.compliance.requirements import Status
 from control_plane.operations.kinds import KINDS, OperationKind
 from control_plane.operations.states import StepState
+from control_plane.plans import Limits
 from control_plane.signup import texts
+from control_plane.signup.terms import Payment
 from control_plane.signup.texts import Speech, catalogue
 
 FOLDER = Path(texts.__file__).parent
@@ -19,6 +21,9 @@ COMPOSED = (
     | {f"law.{status}" for status in Status}
     | {f"law.becomes.{status}" for status in [*Status, "none"]}
     | {f"progress.{stage}.{part}" for stage in ("ready", "failed", "gone") for part in ("title", "lead")}
+    | {f"limit.{name}{how}" for name in Limits.model_fields for how in ("", ".one", ".none")}
+    | {f"payment.{payment}{now}.{part}" for payment in Payment for now in ("", ".now") for part in ("title", "about")}
+    - {"payment.trial.now.title", "payment.trial.now.about"}
     | {f"form.{name}" for name in ("name", "email", "slug", "country", "territory", "legal_form", "tax_id")}
 )
 
