@@ -101,6 +101,16 @@ class IsolatedPart(Part):
     until: date
 
 
+class PaymentsPart(Part):
+    """The tenant's payments are not in order: why, what comes next once it was announced, and where to pay. No amounts."""
+
+    state: Literal["banner", "no_new_modules", "read_only", "export_only"]
+    why: Literal["unpaid", "trial_over"]
+    next: Literal["no_new_modules", "read_only", "export_only", "archived"] | None = None
+    next_on: date | None = None
+    pay_at: str
+
+
 class Digests(Part):
     identity: str
     effect: str
@@ -120,6 +130,7 @@ class RevisionContent(Part):
     limits: dict[str, Any] = {}
     mode: Literal["normal", "read_only", "export_only"] = "normal"
     isolated: IsolatedPart | None = None
+    payments: PaymentsPart | None = None
     platform: PlatformPart
 
     @property
@@ -140,12 +151,15 @@ class RevisionContent(Part):
                 "obligations": [[one.id, one.status] for one in self.compliance.obligations],
                 "public_key": self.platform.public_key,
                 **({"copy_of": str(self.isolated.tenant_id)} if self.isolated else {}),
+                **({"payments": self.payments.model_dump(mode="json")} if self.payments else {}),
             }
         )
 
     def dump(self) -> dict[str, Any]:
-        # What a clinic of its own runs is written as it was before there were copies.
-        return self.model_dump(mode="json", by_alias=True, exclude={"isolated"} if self.isolated is None else None)
+        # What says nothing is left out, so that a document is written as it was before there was anything to say.
+        return self.model_dump(
+            mode="json", by_alias=True, exclude={name for name in ("isolated", "payments") if getattr(self, name) is None}
+        )
 
     def sealed(self) -> dict[str, Any]:
         """The document as it is stored and delivered."""

@@ -32,6 +32,11 @@ from app.core.copies import copy as copies
 from app.core.copies.copy import Copy
 from app.core.events.router import router as events_router
 from app.core.jobs.router import router as jobs_router
+from app.core.limits import limits as plan_limits
+from app.core.limits.guard import guard_storage
+from app.core.limits.limits import Limits
+from app.core.limits.router import router as plan_router
+from app.core.limits.usage import Storage
 from app.core.mail.room import MailRoom, build_mailer
 from app.core.observability.metrics import observe_request
 from app.core.pages.account import router as account_pages
@@ -41,6 +46,8 @@ from app.core.plugins.errors import ModuleDisabled
 from app.core.plugins.registry import ModuleRegistry, MountedModule, module_registry
 from app.core.requests import SecurityHeadersLayer, UnitOfWorkLayer
 from app.core.roles.router import router as roles_router
+from app.core.standing import standing
+from app.core.standing.standing import Payments
 from app.core.users.router import router as users_router
 from app.database import Database
 from dentalpin_kit.mail import Mailer
@@ -81,12 +88,15 @@ def create_app(
     seed_clinic: SeedClinic = seed_installed_modules,
     mode: modes.Mode | None = None,
     copy: Copy | None = None,
+    limits: Limits | None = None,
+    payments: Payments | None = None,
 ) -> FastAPI:
     """The application for the modules mounted in `registry`; mounting later has no effect on routes.
 
     `routers` are further routers of the core, with their full paths; `layers` are further ASGI layers, outermost first. Whoever calls
     owns `database` and disposes of it; without one it is made from the settings and belongs to `app.state.database`. `mode` is what
-    modules' routes are held to, by default the mode of this process; `copy` is what it is a copy of, by default what this process is.
+    modules' routes are held to, by default the mode of this process; `copy` is what it is a copy of, `limits` what its plan has room for
+    and `payments` how it stands with its payments, by default those of this process.
     Raises SettingMissing.
     """
     secret = settings.secret_key
@@ -118,6 +128,9 @@ def create_app(
     app.state.error_page = error_page
     app.state.mode = modes.current_mode() if mode is None else mode
     app.state.copy = copies.current() if copy is None else copy
+    app.state.limits = plan_limits.current() if limits is None else limits
+    app.state.payments = standing.current() if payments is None else payments
+    app.state.storage = Storage(settings.storage, settings.backups)
     app.state.auth = AuthState(
         AccessTokens(secret.get_secret_value()),
         secure,
@@ -133,6 +146,7 @@ def create_app(
     for router in CORE_ROUTERS:
         app.include_router(router, prefix=API)
     app.router.routes.append(Route(MCP_PATH, McpEndpoint(), name="mcp"))
+    app.include_router(plan_router)
     for router in routers:
         app.include_router(router)
     mount_routes(app, registry)
@@ -153,7 +167,7 @@ def mount_routes(app: FastAPI, registry: ModuleRegistry) -> None:
         try:
             router = mounted.module.get_router()
             if router is not None:
-                asked_first = [Depends(_refuse_while_disabled(registry, mounted.name)), Depends(modes.guard)]
+                asked_first = [Depends(_refuse_while_disabled(registry, mounted.name)), Depends(modes.guard), Depends(guard_storage)]
                 app.include_router(router, prefix=f"{API}/{mounted.name}", tags=[mounted.name], dependencies=asked_first)
             _activate(mounted)
         except Exception:

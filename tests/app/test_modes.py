@@ -93,13 +93,21 @@ async def test_a_read_that_writes_is_stopped_by_the_database(in_mode):
     assert (await client.get(NOTES)).json()["total"] == 1
 
 
-async def test_a_closed_clinic_exports_and_nothing_else(in_mode):
+async def test_records_of_a_closed_clinic_are_read_and_exported_and_nothing_else_happens(in_mode):
     client = await in_mode(Mode.EXPORT_ONLY)
 
-    assert refused(await client.get(NOTES)) == "mode_export_only"
-    assert refused(await client.post(f"{NOTES}/search", json={"body": "bread"})) == "mode_export_only"
+    assert (await client.get(NOTES)).json()["total"] == 1
+    assert (await client.post(f"{NOTES}/search", json={"body": "bread"})).json() == {"found": 1}
     assert refused(await client.post(NOTES, json={"body": "wine"})) == "mode_export_only"
+    assert refused(await client.get(f"{NOTES}/visit")) == "mode_read_only"
     assert (await client.get(f"{NOTES}/export")).status_code == 200
+    assert refused(await client.post("/api/v1/users", json={"email": "bo@example.com", "role": "assistant"})) == "mode_export_only"
+
+
+async def test_a_read_only_clinic_lets_people_in(in_mode):
+    client = await in_mode(Mode.READ_ONLY)
+
+    assert (await client.post("/api/v1/users", json={"email": "bo@example.com", "role": "assistant"})).status_code == 201
 
 
 @pytest.mark.parametrize("mode", Mode)
@@ -117,6 +125,13 @@ async def test_pages_are_told_the_mode(in_mode, mode, told):
 
     assert active["mode"] == mode
     assert (told in active["banner"]) if told else active["banner"] is None
+
+
+@pytest.mark.parametrize(
+    ("mode", "kinds"), [(Mode.READ_ONLY, {"read", "export", "assist", "admit"}), (Mode.EXPORT_ONLY, {"read", "export"})]
+)
+def test_reading_and_exporting_go_on_in_every_mode(mode, kinds):
+    assert {kind for kind in ("read", "write", "export", "assist", "admit") if modes.allows(kind, mode)} == kinds
 
 
 @pytest.mark.parametrize("mode", [Mode.READ_ONLY, Mode.EXPORT_ONLY])

@@ -1,11 +1,14 @@
 """The two sides have models of their own; what one writes the other reads. Only a test may import both."""
 
 import json
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from uuid import uuid4
 
+from app.core.limits.limits import Limits
 from app.core.runtime import attestation as runtime_attestation
 from app.core.runtime.revision import RevisionDocument
+from app.core.standing.standing import Payments
 from control_plane.compliance.requirements import Status
 from control_plane.deployers.base import Attestation
 from control_plane.revisions.document import (
@@ -14,6 +17,7 @@ from control_plane.revisions.document import (
     ModulePart,
     ObligationPart,
     OwnerPart,
+    PaymentsPart,
     PlatformPart,
     ReasonPart,
     ReleasePart,
@@ -69,6 +73,19 @@ def test_a_runtime_reads_what_the_platform_seals(tmp_path):
     assert revision.digests.identity == content.identity
     assert revision.digests.effect == content.effect
     assert [module.name for module in revision.modules] == [module.name for module in content.modules]
+
+
+def test_a_runtime_reads_limits_and_payments_as_the_platform_wrote_them():
+    payments = PaymentsPart(
+        state="no_new_modules", why="unpaid", next="read_only", next_on=date(2027, 3, 31), pay_at="http://127.0.0.1:8400/account"
+    )
+    limits = {"plan": "Solo", "clinics": 1, "users": 5, "storage_gb": 20}
+
+    sent = platform_revision().model_copy(update={"payments": payments, "limits": limits}).sealed()
+
+    assert RevisionDocument.of(sent).digests.effect == sent["digests"]["effect"]
+    assert asdict(Payments.in_document(sent)) == payments.model_dump()
+    assert asdict(Limits.in_document(sent)) == limits
 
 
 def test_the_platform_reads_what_a_runtime_attests():

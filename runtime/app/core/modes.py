@@ -1,4 +1,6 @@
-"""The mode a clinic runs in, as its revision says: normal, read-only (an unpaid bill) or export-only (the clinic is leaving).
+"""The mode a clinic runs in, as its revision says: normal, read-only or export-only (bills that stay unpaid, step by step).
+
+In every mode the clinic's records can be read, printed and exported: the law asks that of them, whoever owes whom.
 
 It binds what modules do: their routes (`guard`, put in front of each by `app.main`), tools and jobs (`refuse`, called by whoever runs
 them). The core goes on in every mode: signing in, the audit, administration of accounts. A route's method says whether it reads or
@@ -24,18 +26,20 @@ class Mode(StrEnum):
     EXPORT_ONLY = "export_only"
 
 
-Kind = Literal["read", "write", "export"]
-"""What something does with the clinic's data. An export reads all of it, and may note that it did."""
+Kind = Literal["read", "write", "export", "assist", "admit"]
+"""What something does. `read`, `write` and `export` are about the clinic's data; an export reads all of it, and may note that it did.
+`assist` is a tool of an agent, `admit` lets in somebody new.
+"""
 
 ALLOWED: Final[dict[Mode, frozenset[Kind]]] = {
-    Mode.NORMAL: frozenset({"read", "write", "export"}),
-    Mode.READ_ONLY: frozenset({"read", "export"}),
-    Mode.EXPORT_ONLY: frozenset({"export"}),
+    Mode.NORMAL: frozenset({"read", "write", "export", "assist", "admit"}),
+    Mode.READ_ONLY: frozenset({"read", "export", "assist", "admit"}),
+    Mode.EXPORT_ONLY: frozenset({"read", "export"}),
 }
 
 BANNERS: Final[dict[Mode, str]] = {
-    Mode.READ_ONLY: "This clinic is read-only at the moment: everything can be looked at and exported, and nothing can be changed.",
-    Mode.EXPORT_ONLY: "This clinic is closed: its data can be exported, and nothing else can be opened or changed.",
+    Mode.READ_ONLY: "This clinic is read-only at the moment: everything can be read, printed and exported, and nothing can be changed.",
+    Mode.EXPORT_ONLY: "This clinic is closed for work: its records can be read, printed and exported, and nothing else can be used.",
 }
 """What people are told on every page of a clinic that is not in normal mode."""
 
@@ -65,7 +69,7 @@ class ModeExportOnly(ModeForbids):
 
     def __init__(self) -> None:
         super().__init__(
-            f"{BANNERS[Mode.EXPORT_ONLY]} Export what is needed; the clinic's owner can open it again where it was signed up.",
+            f"{BANNERS[Mode.EXPORT_ONLY]} The clinic's owner can open it again where it was signed up.",
             mode=Mode.EXPORT_ONLY,
         )
 

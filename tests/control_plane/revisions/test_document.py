@@ -42,6 +42,7 @@ def test_a_reason_changes_the_identity_and_not_the_effect(document):
     [
         {"mode": "read_only"},
         {"limits": {"users": 3}},
+        {"payments": {"state": "banner", "why": "unpaid", "pay_at": "http://platform.example/account"}},
         {"modules": []},
         {"release": {"id": "sha256:other", "core_version": "1.0.0"}},
         {"platform": {"url": "http://platform.example", "public_key": "another"}},

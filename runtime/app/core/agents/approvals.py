@@ -140,6 +140,7 @@ async def _execute(
         missing = [permission for permission in tool.tool.permissions if permission not in ctx.permissions]
         if missing:
             raise ToolPermissionDenied(found.tool, missing)
+        modes.refuse("assist")
         modes.refuse("read" if tool.tool.category is ToolCategory.READ else "write")
         params = gate.validated(found.tool, tool.tool, found.arguments)
         result = await tools.perform(db, ctx, tool, params)

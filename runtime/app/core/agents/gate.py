@@ -108,6 +108,7 @@ def admit(ctx: AgentContext, call: Call, setting: Setting, held: Permissions) ->
     missing = [permission for permission in call.tool.permissions if permission not in held]
     if missing:
         raise ToolPermissionDenied(call.name, missing)
+    modes.refuse("assist")
     modes.refuse("read" if call.tool.category is ToolCategory.READ else "write")
     if setting.guardrails.blocks(call.name):
         raise ToolBlocked(call.name, ctx.agent)

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.auth import trail
 from app.core.auth.dependencies import ClinicContext, get_clinic_context, get_identity, require_permission
 from app.core.auth.identity import Identity
+from app.core.limits.guard import refuse_clinic
 from app.core.modes import refuse
 from app.core.schemas import ApiResponse
 from app.database import get_db
@@ -37,6 +38,7 @@ async def create_clinic(
     """Add a clinic to this tenant; the caller becomes its administrator."""
     # Its modules' default rows are loaded with it.
     refuse("write", request.app.state.mode)
+    await refuse_clinic(db, request.app.state.limits)
     clinic = await service.create_clinic(db, given, like=ctx.clinic, creator=ctx.user.id, seed=request.app.state.seed_clinic)
     await trail.record(db, request, "clinic_created", clinic_id=clinic.id, actor_id=ctx.user.id)
     return ApiResponse(data=ClinicResponse.of(clinic, service.FIRST_ROLE))

@@ -58,6 +58,6 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
     copy: Copy | None = request.app.state.copy
     # Normal mode has no text.
     told = (texts["copy"].format(**copy.words()) if copy else None, texts.get(f"mode_{request.app.state.mode}"))
-    common = {"lang": code, "t": t, "texts": texts, "banner": " ".join(filter(None, told))}
+    common = {"lang": code, "t": t, "texts": texts, "banner": " ".join(filter(None, told)), "payments": request.app.state.payments}
     html = _environment().get_template(template).render(stylesheet=f"{STYLESHEET}?v={_css()[1]}", **common, **values)
     return HTMLResponse(html, status, HEADERS)

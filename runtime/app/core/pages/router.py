@@ -17,10 +17,13 @@ from app.core.auth.errors import (
     TooManyAttempts,
     WrongCredentials,
 )
+from app.core.auth.permissions import permissions_for
 from app.core.auth.resets import can_mail
 from app.core.auth.state import auth_state
 from app.core.auth.throttle import LINK
 from app.core.auth.trail import Origin
+from app.core.limits.router import PlanOut
+from app.core.limits.usage import usage
 from app.database import get_db
 
 from .forms import read_form
@@ -43,7 +46,15 @@ async def home(request: Request, db: Db, asked: Annotated[UUID | None, Depends(a
     identity = await signed_in(request, db)
     if identity is None:
         return see("/sign-in")
-    return page(request, "home.html", view=overview(identity, asked, request.app.state.registry))
+    view = overview(identity, asked, request.app.state.registry)
+    plan = None
+    if (
+        request.app.state.limits.plan
+        and view.current is not None
+        and "admin.clinic.read" in permissions_for(view.current.grants, request.app.state.registry)
+    ):
+        plan = PlanOut.of(request.app.state.limits, await usage(db, request.app.state.storage))
+    return page(request, "home.html", view=view, plan=plan)
 
 
 @router.get("/sign-in")

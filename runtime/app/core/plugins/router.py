@@ -4,6 +4,7 @@ Reading needs `admin.modules.read`; changing needs `admin.modules.write` in ever
 answers with its plan and `requires_restart`.
 """
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -13,6 +14,7 @@ from app.core import modes
 from app.core.auth.dependencies import ClinicContext, get_clinic_context, require_permission
 from app.core.copies.copy import Copy
 from app.core.schemas import ApiResponse
+from app.core.standing.standing import Payments
 from app.database import current_unit, get_db
 
 from . import books, service
@@ -30,6 +32,7 @@ from .schemas import (
     FindingOut,
     ModuleOut,
     OperationOut,
+    PaymentsOut,
     PlanOut,
     RequestOut,
     RestartIn,
@@ -73,12 +76,15 @@ async def active(context: Context, request: Request) -> ApiResponse[ActiveOut]:
     ]
     mode: modes.Mode = request.app.state.mode
     copy: Copy | None = request.app.state.copy
+    payments: Payments | None = request.app.state.payments
+    told = (copy.banner if copy else None, modes.BANNERS.get(mode), payments.told() if payments else None)
     answer = ActiveOut(
         modules=modules,
         navigation=[entry for _, entry in allowed],
         permissions=sorted(context.permissions),
         mode=mode,
-        banner=" ".join(filter(None, (copy.banner if copy else None, modes.BANNERS.get(mode)))) or None,
+        banner=" ".join(filter(None, told)) or None,
+        payments=PaymentsOut(**asdict(payments)) if payments else None,
         copy_of=copy.of if copy else None,
     )
     return ApiResponse(data=answer)

@@ -1,6 +1,6 @@
 """Bodies and answers of `/api/v1/modules`."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Self
 from uuid import UUID
 
@@ -43,6 +43,14 @@ class ActiveModuleOut(BaseModel):
     navigation: list[NavigationEntry]
 
 
+class PaymentsOut(BaseModel):
+    state: str
+    why: str
+    next: str | None
+    next_on: date | None
+    pay_at: str
+
+
 class ActiveOut(BaseModel):
     modules: list[ActiveModuleOut]
     navigation: list[NavigationEntry]
@@ -51,6 +59,8 @@ class ActiveOut(BaseModel):
     mode: modes.Mode
     banner: str | None
     """What to tell everybody on every page, None in normal mode."""
+    payments: PaymentsOut | None
+    """Why the clinic is not, or will not stay, in normal mode, and where its owner settles it; None while payments are in order."""
     copy_of: str | None
     """The clinic this runtime is a copy of, which sends nothing to anybody; None for one of its own."""
 

@@ -96,6 +96,16 @@ class IsolatedPart(_Part):
     until: date
 
 
+class PaymentsPart(_Part):
+    """The clinic's payments are not in order. `mode` says what works meanwhile; this says why, what comes next, and where to pay."""
+
+    state: Literal["banner", "no_new_modules", "read_only", "export_only"]
+    why: Literal["unpaid", "trial_over"] = Field(description="An invoice is owed, or a trial ended and nothing was agreed after it")
+    next: Literal["no_new_modules", "read_only", "export_only", "archived"] | None = None
+    next_on: date | None = Field(None, description="The day `next` comes, once its owner was told")
+    pay_at: str = Field(description="Where the owner settles it")
+
+
 class Digests(_Part):
     identity: Digest
     effect: Digest
@@ -115,6 +125,7 @@ class RevisionDocument(_Part):
     limits: dict[str, JsonValue] = Field(default_factory=dict)
     mode: Mode = "normal"
     isolated: IsolatedPart | None = None
+    payments: PaymentsPart | None = None
     platform: PlatformPart
     digests: Digests
 

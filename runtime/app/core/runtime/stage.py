@@ -22,6 +22,7 @@ from app.config import Settings
 from app.core import modes
 from app.core.copies import copy as copies
 from app.core.isolation import refuse_bypass
+from app.core.limits import limits
 from app.core.plugins.books import MODULES_CHANNEL
 from app.core.plugins.registry import ModuleRegistry, module_registry
 from app.core.runtime import process
@@ -36,6 +37,7 @@ from app.core.runtime.process import ServingProcess
 from app.core.runtime.server import RuntimeServer
 from app.core.runtime.sockets import control_socket, public_socket
 from app.core.runtime.status import StatusChannel
+from app.core.standing import standing
 from dentalpin_kit.problems import TemporaryError
 
 if TYPE_CHECKING:
@@ -121,8 +123,11 @@ class ServingStage:
         from app.core.runtime.routers import serving_routers
         from app.main import create_app
 
-        copies.install(copies.Copy.in_document(state.revision.document) if state.revision else None)
-        modes.install(modes.Mode(state.revision.document.get("mode", "normal")) if state.revision else modes.Mode.NORMAL)
+        document = state.revision.document if state.revision else {}
+        copies.install(copies.Copy.in_document(document))
+        modes.install(modes.Mode(document.get("mode", "normal")))
+        standing.install(standing.Payments.in_document(document))
+        limits.install(limits.Limits.in_document(document))
         mount(state.mountable, self._registry)
         self._registry.set_disabled(state.disabled)
         app = create_app(self._settings, self._registry, database=db, routers=serving_routers())

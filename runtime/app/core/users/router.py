@@ -14,7 +14,9 @@ from app.core.auth.links import MadeLink
 from app.core.auth.models import AccessEntry
 from app.core.auth.resets import can_mail
 from app.core.auth.trail import Origin
+from app.core.limits.guard import refuse_person
 from app.core.mail.texts import account_mail
+from app.core.modes import refuse
 from app.core.schemas import ApiResponse, PaginatedApiResponse
 from app.database import current_unit, get_db
 
@@ -65,7 +67,9 @@ async def list_people(
 @router.post("", response_model=ApiResponse[InvitedOut], status_code=201)
 async def invite(given: Invitation, actor: Manager, ctx: Clinic, db: Db, request: Request) -> ApiResponse[InvitedOut]:
     """Invite somebody: by mail, or with a link to hand over. Who has an account in another clinic of the tenant just gets this one too."""
+    refuse("admit", request.app.state.mode)
     deliver = _deliver(request, given.deliver)
+    await refuse_person(db, request.app.state.limits, given.email)
     user_id, needs_link = await service.invite(db, actor, given)
     handed = await _hand_over(request, db, actor, ctx, user_id, deliver) if needs_link else None
     return ApiResponse(data=InvitedOut(person=await people.get_person(db, ctx.clinic_id, user_id), link=handed))
@@ -97,8 +101,13 @@ async def get_person(user_id: UUID, ctx: Clinic, _: MayRead, db: Db) -> ApiRespo
 
 
 @router.patch("/{user_id}", response_model=ApiResponse[PersonOut])
-async def change_person(user_id: UUID, given: PersonChange, actor: Manager, db: Db) -> ApiResponse[PersonOut]:
+async def change_person(user_id: UUID, given: PersonChange, actor: Manager, db: Db, request: Request) -> ApiResponse[PersonOut]:
     """Another role, disabled or active, another name. Disabled, they are out of this clinic with their next request."""
+    if given.status == "active":
+        before = await people.get_person(db, actor.clinic_id, user_id)
+        if before.status != "active":
+            refuse("admit", request.app.state.mode)
+            await refuse_person(db, request.app.state.limits, before.email)
     await service.change(db, actor, user_id, given)
     return ApiResponse(data=await people.get_person(db, actor.clinic_id, user_id))
 
