@@ -56,6 +56,16 @@ class DatabaseAddress:
     app_role: str
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Need:
+    """What a module reaches outside the clinic; everything else stays shut where the place can shut it."""
+
+    to: str
+    """`internet`, or a network (`192.0.2.0/24`)."""
+    port: int
+    protocol: str = "TCP"
+
+
 @dataclass(frozen=True, slots=True)
 class Placement:
     """Which tenant is carried out. Folders, namespaces and units are named by `tenant_id`; slug and name are for people only."""
@@ -64,7 +74,12 @@ class Placement:
     slug: str
     name: str
     environment: str | None = None
-    """Where the revision's release is: the folder of its environment; the deployer's own where nothing is said."""
+    """Where the revision's release is: the folder of its environment, or its image (`oci://registry/name@sha256:…`); the deployer's
+    own where nothing is said."""
+    domains: tuple[str, ...] = ()
+    """Host names of the clinic's own, where the place gives it any."""
+    needs: tuple[Need, ...] = ()
+    """What the revision's modules declare that they reach."""
 
 
 class AttestedModule(BaseModel):

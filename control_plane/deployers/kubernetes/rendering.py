@@ -1,0 +1,164 @@
+"""Facts → manifests. Pure: the same facts give the same objects, in the order in which they are applied."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from control_plane.deployers.kubernetes.facts import DOMAIN, MANAGER, ClinicFacts, ClusterFacts
+from control_plane.deployers.kubernetes.sizes import size_of
+from dentalpin_kit.canonical import canonical_json
+
+Manifest = dict[str, Any]
+
+ORDER: Final = (
+    "namespace",
+    "access",
+    "bounds",
+    "network",
+    "volume",
+    "revision",
+    "secret",
+    "service",
+    "ingress",
+    "backup",
+    "clinic",
+)
+"""The Deployment comes last: its annotations say what was applied, so they are true only once everything else is there."""
+DIGEST: Final = f"{DOMAIN}/digest"
+POD_DIGEST: Final = f"{DOMAIN}/pod-digest"
+GENERATION: Final = f"{DOMAIN}/generation"
+FACTS: Final = f"{DOMAIN}/facts"
+_NIGHT_BEGINS_HOUR: Final = 1
+_NIGHT_MINUTES: Final = 240
+
+
+@dataclass(frozen=True, slots=True)
+class Manifests:
+    objects: tuple[Manifest, ...]
+    digest: str
+    """Of everything but secrets, what runs how often (`replicas`), and the annotations that say so."""
+    pod_digest: str
+    """Of the pods' template: another one replaces them."""
+
+    @property
+    def deployment(self) -> Manifest:
+        return self.objects[-1]
+
+
+def render(clinic: ClinicFacts, cluster: ClusterFacts, secret: Mapping[str, str]) -> Manifests:
+    """All objects of a clinic. `secret` is what its Secret holds, as text by name."""
+    context = _context(clinic, cluster) | {"entries": dict(secret)}
+    objects = [manifest for name in ORDER for manifest in _load(name, context)]
+    deployment = objects[-1]
+    pod_digest = _digest(deployment["spec"]["template"])
+    digest = _digest([_counted(one) for one in objects])
+    deployment["metadata"]["annotations"] = {
+        DIGEST: digest,
+        POD_DIGEST: pod_digest,
+        GENERATION: str(clinic.generation),
+        FACTS: canonical_json(_facts(clinic)),
+    }
+    return Manifests(tuple(objects), digest, pod_digest)
+
+
+def render_namespace(clinic: ClinicFacts, cluster: ClusterFacts) -> Manifest:
+    """What has to be there before anything else, and needs to know nothing but whose it is."""
+    return _load("namespace", _context(clinic, cluster))[0]
+
+
+def render_removal(clinic: ClinicFacts, cluster: ClusterFacts) -> Manifest:
+    """The Job that takes out the data of modules which no pod serves any more."""
+    return _load("removal", _context(clinic, cluster))[0]
+
+
+def hosts_of(clinic: ClinicFacts, cluster: ClusterFacts) -> tuple[str, ...]:
+    """Where the clinic answers; the first is the address it is known by."""
+    return (f"{clinic.slug}.{cluster.domain}", *clinic.domains)
+
+
+def as_yaml(objects: Sequence[Manifest]) -> str:
+    """Documents in one file, for people."""
+    return "---\n".join(yaml.safe_dump(one, sort_keys=False, allow_unicode=True, width=140) for one in objects)
+
+
+def _context(clinic: ClinicFacts, cluster: ClusterFacts) -> dict[str, Any]:
+    return {
+        "clinic": clinic,
+        "cluster": cluster,
+        "domain": DOMAIN,
+        "manager": MANAGER,
+        "size": size_of(clinic.revision.get("limits") or {}),
+        "hosts": hosts_of(clinic, cluster),
+        "revision_name": f"revision-{clinic.generation}",
+        "revision_text": json.dumps(clinic.revision, ensure_ascii=False, indent=1, sort_keys=True),
+        "backup_schedule": _at_night(clinic),
+    }
+
+
+def _at_night(clinic: ClinicFacts) -> str:
+    """A minute of the night that is the clinic's own, so that not all of them read their databases at once."""
+    minute = int(hashlib.sha256(clinic.tenant_id.bytes).hexdigest()[:8], 16) % _NIGHT_MINUTES
+    return f"{minute % 60} {_NIGHT_BEGINS_HOUR + minute // 60} * * *"
+
+
+def _facts(clinic: ClinicFacts) -> dict[str, Any]:
+    """What cannot be read back from the objects: enough to render them again without the control plane's database."""
+    database = clinic.database
+    return {
+        "slug": clinic.slug,
+        "name": clinic.name,
+        "image": clinic.image,
+        "database": [database.host, database.port, database.name, database.owner_role, database.app_role],
+        "domains": list(clinic.domains),
+        "needs": [[need.to, need.port, need.protocol] for need in clinic.needs],
+        "credentials_serial": clinic.credentials_serial,
+    }
+
+
+def _load(name: str, context: Mapping[str, Any]) -> list[Manifest]:
+    found = [one for one in yaml.safe_load_all(_template(name).render(context)) if one is not None]
+    assert found, f"the template {name} renders nothing"
+    return found
+
+
+@cache
+def _template(name: str) -> Template:
+    return _environment().get_template(f"{name}.yaml.j2")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("control_plane.deployers.kubernetes"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - YAML, in which every text is written by `tojson`
+    )
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "sort_keys": True}
+    environment.filters["b64"] = lambda text: base64.b64encode(text.encode()).decode()
+    environment.filters["short"] = lambda text: hashlib.sha256(text.encode()).hexdigest()[:12]
+    return environment
+
+
+def _counted(manifest: Manifest) -> Manifest:
+    """As the digest sees it: a clinic that sleeps is the same clinic, and secrets are nobody's business."""
+    if manifest["kind"] == "Secret":
+        return {**manifest, "data": sorted(manifest["data"] or ())}
+    if manifest["kind"] == "Deployment":
+        return {**manifest, "spec": {**manifest["spec"], "replicas": None}}
+    if manifest["kind"] == "CronJob":
+        return {**manifest, "spec": {**manifest["spec"], "suspend": None}}
+    return manifest
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
