@@ -1,6 +1,7 @@
 """Settings of the platform's processes (API, worker, command line), read from the environment."""
 
 from datetime import date
+from decimal import Decimal
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -84,6 +85,22 @@ class Settings(BaseSettings):
     """How long a deletion can be undone; the clinic is closed meanwhile and nothing of it is lost. 0: not at all."""
     final_dump_days: int = Field(90, ge=1)
     """How long the last copy of a deleted tenant is kept at least; the law of its country may ask for longer."""
+    stripe_key: SecretStr | None = Field(None, validation_alias=AliasChoices("DENTALPIN_STRIPE_KEY", "STRIPE_SECRET_KEY", "stripe_key"))
+    """The secret key of the account clinics pay to; absent, and no file either: nobody can pay by card."""
+    stripe_key_file: Path | None = None
+    stripe_webhook_secret: SecretStr | None = None
+    """Of the endpoint `/v1/payments/webhooks/stripe`; absent, and no file either: events are read each night only."""
+    stripe_webhook_secret_file: Path | None = None
+    stripe_url: str | None = None
+    """Another address than Stripe's own: the double's, for demonstrations and tests. Everything that is shown says so."""
+    bank_account: str | None = None
+    """What invoices say about where to pay: name, IBAN, BIC; absent: nobody is offered to pay by bank transfer."""
+    invoice_issuer: str = "DentalPin"
+    """Name and address of whoever sends the invoices for bank transfers."""
+    invoice_tax_percent: Decimal = Field(Decimal(0), ge=0, lt=100, decimal_places=2)
+    """What is added to invoices for bank transfers."""
+    invoice_due_days: int = Field(14, ge=1)
+    """How long after its date an invoice for a bank transfer is to be paid."""
     export_days: int = Field(14, ge=1)
     """How long an export that was asked for can be downloaded."""
 

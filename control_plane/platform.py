@@ -18,6 +18,7 @@ from control_plane.deployers.local.deployer import LocalDeployer
 from control_plane.law.shelf import Shelf
 from control_plane.mail import Mailer, build_mailer
 from control_plane.objects import ObjectStore, open_store
+from control_plane.payments.connected import Payments
 from control_plane.prices import PriceList, load_prices
 from control_plane.vault.keyring import KeyRing
 from control_plane.vault.vault import Vault
@@ -47,6 +48,7 @@ class Platform:
     servers: Servers
     vault: Vault
     requests: Requests
+    payments: Payments
     passwords: Passwords = field(default_factory=Passwords)
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held from describing the runtime's environment to registering what was found: what was read last counts."""
@@ -71,6 +73,7 @@ class Platform:
             servers=Servers(settings, database, vault),
             requests=Requests(database, settings.requests_per_minute),
             vault=vault,
+            payments=Payments.build(settings, database, clock.now),
         )
 
     @property

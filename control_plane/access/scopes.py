@@ -1,6 +1,7 @@
 """What a caller may do, as data: scopes, and the roles that hold them.
 
 A route names the scope it needs (`requires.Requires`); a key holds a part of its account's scopes. `…:read` shows, `…:write` changes.
+`billing` is what one tenant pays, `payments` what only the platform's operators do: tariffs, what arrived, what is given back.
 """
 
 from collections.abc import Mapping
@@ -15,6 +16,8 @@ AREAS: Final = (
     "campaigns",
     "backups",
     "exports",
+    "billing",
+    "payments",
     "databases",
     "access",
     "audit",
@@ -49,6 +52,7 @@ class Role(StrEnum):
 
 _CUSTOMER: Final = frozenset(
     {"tenants:read", "tenants:write", "operations:read", "releases:read", "compliance:read", "backups:read", "exports:read", "audit:read"}
+    | {"billing:read"}
 )
 
 ROLES: Final[Mapping[tuple[Kind, Role], frozenset[str]]] = {
@@ -56,8 +60,9 @@ ROLES: Final[Mapping[tuple[Kind, Role], frozenset[str]]] = {
     (Kind.OPERATOR, Role.SUPPORT): READ | {"operations:write", "support:write", "mails:write"},
     (Kind.OPERATOR, Role.READ_ONLY): READ,
     (Kind.OWNER, Role.OWNER): _CUSTOMER
-    | {"tenants:delete", "tenants:grant", "backups:write", "backups:restore", "exports:write", "support:read", "support:write"},
-    (Kind.RESELLER, Role.ADMIN): _CUSTOMER | {"backups:write", "support:read"},
+    | {"tenants:delete", "tenants:grant", "backups:write", "backups:restore", "exports:write", "support:read", "support:write"}
+    | {"billing:write"},
+    (Kind.RESELLER, Role.ADMIN): _CUSTOMER | {"backups:write", "support:read", "billing:write"},
     (Kind.RESELLER, Role.STAFF): _CUSTOMER - {"tenants:write", "audit:read"},
 }
 """Every kind of account with its roles, and what each may. The table in docs/reference/platform-authorisation.md is made from it."""

@@ -5,6 +5,7 @@ from sqlalchemy import Column, String, Table
 from control_plane.access import models as access
 from control_plane.audit import models as audit
 from control_plane.backups import models as backups
+from control_plane.billing import models as billing
 from control_plane.campaigns import models as campaigns
 from control_plane.database import Base
 from control_plane.databases import models as databases
@@ -15,6 +16,8 @@ from control_plane.mail import models as mail
 from control_plane.maintenance import models as maintenance
 from control_plane.operations import models as operations
 from control_plane.passes import models as passes
+from control_plane.payments.manual import models as manual_payments
+from control_plane.plans import models as plans
 from control_plane.releases import models as releases
 from control_plane.revisions import models as revisions
 from control_plane.signup import models as signup
@@ -27,6 +30,7 @@ MODELS = (
     audit,
     campaigns,
     backups,
+    billing,
     law,
     databases,
     idempotency,
@@ -34,7 +38,9 @@ MODELS = (
     mail,
     maintenance,
     operations,
+    manual_payments,
     passes,
+    plans,
     releases,
     revisions,
     signup,

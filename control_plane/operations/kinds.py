@@ -26,6 +26,8 @@ class OperationKind(StrEnum):
     UNDO_DELETE = "undo_delete"
     DELETE = "delete"
     ERASE = "erase"
+    BILL = "bill"
+    """Read the payment provider, and tell it what is to be paid."""
 
 
 class StepName(StrEnum):
@@ -54,6 +56,8 @@ class StepName(StrEnum):
     DROP = "drop"
     REMOVE = "remove"
     ERASE = "erase"
+    SYNC = "sync"
+    """Bring about at the payment provider what was agreed, and take over what it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,8 @@ class Kind:
     """From the beginning of this step it can only be finished, or rolled back where it has a way back."""
     supersedes: frozenset[OperationKind] = frozenset()
     """Which older kinds it makes pointless. They end at their next step boundary."""
+    lets_pass: bool = False
+    """While it waits for its next attempt it keeps no later operation waiting, and no comparison of desired and observed."""
     cancels_all: bool = False
     start: TenantEvent | None = None
     success: TenantEvent | None = None
@@ -114,6 +120,7 @@ STEP_KINDS: Final = {
     S.DROP: StepKind(timedelta(seconds=120)),
     S.REMOVE: StepKind(timedelta(seconds=120)),
     S.ERASE: StepKind(timedelta(minutes=15)),
+    S.SYNC: StepKind(timedelta(minutes=5)),
 }
 
 KINDS: Final = {
@@ -195,8 +202,10 @@ KINDS: Final = {
         failure=E.OPERATION_FAILED,
     ),
     K.ERASE: Kind((S.ERASE,), timedelta(minutes=60), no_cancel_from=S.ERASE),
+    K.BILL: Kind((S.SYNC,), timedelta(days=3), supersedes=frozenset({K.BILL}), lets_pass=True),
 }
 del S, K, E
 
 ASIDE: Final = frozenset(name for name, kind in KINDS.items() if kind.start is None)
 """Kinds that leave their tenant's state alone."""
+LETS_PASS: Final = frozenset(name for name, kind in KINDS.items() if kind.lets_pass)

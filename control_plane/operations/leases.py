@@ -6,14 +6,17 @@ so a worker that was thought dead and comes back can write nothing.
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from control_plane.operations.kinds import LETS_PASS
 from control_plane.operations.models import Lease, Operation
 from control_plane.operations.states import OPEN, OperationEvent
 
+_LETS_PASS: Final = sorted(kind.value for kind in LETS_PASS)
 # The oldest open operation of a tenant nobody works on, due or past its deadline. Operations are the small end of the join.
 _DUE_OPERATION = text("""
     SELECT lease.tenant_id, operation.id
@@ -24,7 +27,7 @@ _DUE_OPERATION = text("""
       AND NOT EXISTS (
           SELECT FROM operation AS older
           WHERE older.tenant_id = operation.tenant_id AND older.number < operation.number
-            AND older.state IN ('queued', 'running', 'waiting')
+            AND (older.state IN ('queued', 'running') OR older.state = 'waiting' AND older.kind <> ALL (:lets_pass))
       )
     ORDER BY operation.next_attempt_at, operation.number LIMIT 1
     FOR UPDATE OF lease SKIP LOCKED
@@ -36,7 +39,8 @@ _DUE_TENANT = text("""
       AND lease.reconcile_at <= :now
       AND (lease.until IS NULL OR lease.until < clock_timestamp())
       AND NOT EXISTS (
-          SELECT FROM operation WHERE operation.tenant_id = lease.tenant_id AND operation.state IN ('queued', 'running', 'waiting')
+          SELECT FROM operation WHERE operation.tenant_id = lease.tenant_id
+            AND (operation.state IN ('queued', 'running') OR operation.state = 'waiting' AND operation.kind <> ALL (:lets_pass))
       )
     ORDER BY lease.reconcile_at LIMIT 1
     FOR UPDATE OF lease SKIP LOCKED
@@ -56,7 +60,7 @@ class Held:
 
 async def claim_operation(session: AsyncSession, owner: str, *, seconds: float, now: datetime) -> tuple[Held, UUID] | None:
     """Take the tenant whose oldest operation has waited longest, and mark the operation running; None when nothing is due."""
-    row = (await session.execute(_DUE_OPERATION, {"now": now})).first()
+    row = (await session.execute(_DUE_OPERATION, {"now": now, "lets_pass": _LETS_PASS})).first()
     if row is None:
         return None
     tenant_id, operation_id = row
@@ -71,7 +75,7 @@ async def claim_operation(session: AsyncSession, owner: str, *, seconds: float, 
 
 async def claim_tenant(session: AsyncSession, owner: str, *, seconds: float, now: datetime, again: datetime) -> Held | None:
     """Take a tenant whose desired and observed state are due to be compared; the next time is `again`."""
-    tenant_id = await session.scalar(_DUE_TENANT, {"now": now})
+    tenant_id = await session.scalar(_DUE_TENANT, {"now": now, "lets_pass": _LETS_PASS})
     if tenant_id is None:
         return None
     await session.execute(update(Lease).where(Lease.tenant_id == tenant_id).values(reconcile_at=again))

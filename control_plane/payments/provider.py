@@ -78,6 +78,10 @@ class PaymentProvider(Protocol):
         """Take back a cancellation that has not happened yet."""
         ...
 
+    async def resume(self, subscription: str, *, key: str) -> Subscription:
+        """Go on with one that paused because its trial ended without a card: its first period begins now. Not paused → nothing."""
+        ...
+
     async def invoices(self, customer: str) -> list[Invoice]:
         """Newest first, drafts left out, with what was refunded and disputed."""
         ...
@@ -89,6 +93,10 @@ class PaymentProvider(Protocol):
         ...
 
     async def refund(self, invoice: str, amount: Decimal, *, reason: str, key: str) -> None: ...
+
+    async def forget(self, customer: str) -> None:
+        """Remove who the payer is: name, address, cards. Invoices stay, as the law of accounting asks. Gone already → nothing."""
+        ...
 
     def read_webhook(self, body: bytes, headers: Mapping[str, str]) -> Happening:
         """Raises NotFromProvider."""

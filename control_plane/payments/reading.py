@@ -49,6 +49,7 @@ def subscription(found: Any) -> Subscription:
         has_method=card is not None,
         created=datetime.fromtimestamp(found.created, UTC),
         ended=moment(found.ended_at),
+        method=id_of(card),
     )
 
 

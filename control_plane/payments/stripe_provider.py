@@ -1,5 +1,6 @@
 """Stripe, over its official SDK (API 2026-10-28). One client per process; every write carries an idempotency key."""
 
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -208,6 +209,15 @@ class StripeProvider:
         asked: Any = {"cancel_at_period_end": False, "expand": ["customer"]}
         return reading.subscription(await _asked(self._client.v1.subscriptions.update_async(subscription, asked, {"idempotency_key": key})))
 
+    async def resume(self, subscription: str, *, key: str) -> Subscription:
+        v1 = self._client.v1
+        present = await _asked(v1.subscriptions.retrieve_async(subscription, {"expand": ["customer"]}))
+        if present.status == "paused":
+            asked: Any = {"billing_cycle_anchor": "now"}
+            await _asked(v1.subscriptions.resume_async(subscription, asked, {"idempotency_key": key}))
+            present = await _asked(v1.subscriptions.retrieve_async(subscription, {"expand": ["customer"]}))
+        return reading.subscription(present)
+
     # --- invoices
 
     async def invoices(self, customer: str) -> list[Invoice]:
@@ -264,6 +274,10 @@ class StripeProvider:
             raise ProviderRefused("this invoice was not paid by card; pay it back the way it was paid.")
         asked: Any = {"payment_intent": intent, "amount": cents(amount), "reason": _REASON, "metadata": {"why": reason[:400]}}
         await _asked(self._client.v1.refunds.create_async(asked, {"idempotency_key": key}))
+
+    async def forget(self, customer: str) -> None:
+        with contextlib.suppress(_Missing):
+            await _asked(self._client.v1.customers.delete_async(customer))
 
     # --- what happened there
 

@@ -80,6 +80,8 @@ class Subscription:
     """Whether there is a card or a mandate to collect from."""
     created: datetime
     ended: datetime | None
+    method: str | None = None
+    """Which card or mandate: another id is another card."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,3 +40,19 @@ class LimitExceeded(Conflict):
             plan=plan,
             over={name: {"present": has, "limit": limit} for name, (has, limit) in over.items()},
         )
+
+
+class UnknownTariff(NotFound):
+    code: ClassVar[str] = "tariff_unknown"
+
+    def __init__(self, tariff: str) -> None:
+        super().__init__(f"There is no tariff {tariff!r}. `GET /v1/tariffs` lists them.", tariff=tariff)
+
+
+class TariffTaken(Conflict):
+    """Agreements name a tariff by its id: it never says anything else."""
+
+    code: ClassVar[str] = "tariff_taken"
+
+    def __init__(self, tariff: str) -> None:
+        super().__init__(f"The tariff {tariff} exists and says something else. Give this one another id ({tariff}b).", tariff=tariff)

@@ -6,6 +6,7 @@ from datetime import date
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Annotated, Self
 
 import yaml
@@ -19,6 +20,7 @@ Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 Amount = Annotated[Decimal, Field(ge=0, max_digits=9, decimal_places=2)]
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 ZERO = Decimal("0.00")
+NO_PRICES: Mapping[str, Decimal] = MappingProxyType({})
 
 
 class Strict(BaseModel):
@@ -56,6 +58,8 @@ class Tariff(Strict):
     default_plan: str
     currencies: tuple[Currency, ...] = Field(min_length=1)
     """The first is used where a clinic's own currency is not among them."""
+    law_adds_for_free: bool = True
+    """Modules that are there because the law asks for them, and nobody chose, cost nothing."""
     plans: dict[Key, Plan] = Field(min_length=1)
     modules: dict[Key, dict[Currency, Amount]]
 
@@ -91,19 +95,30 @@ class Tariff(Strict):
     def currency_for(self, wanted: str) -> str:
         return wanted if wanted in self.currencies else self.currencies[0]
 
-    def quote(self, plan: str, modules: Iterable[str], currency: str, *, free: frozenset[str] = frozenset()) -> "Quote":
+    def quote(
+        self,
+        plan: str,
+        modules: Iterable[str],
+        currency: str,
+        *,
+        free: frozenset[str] = frozenset(),
+        own: Mapping[str, Decimal] = NO_PRICES,
+    ) -> "Quote":
         """What a plan with these modules costs. Modules without a price, included ones and `free` ones cost nothing and are shown.
+        `own` are prices by item that take the place of the tariff's: a reseller's.
 
         Raises UnknownPlan, CurrencyNotOffered.
         """
         chosen = self.plan(plan)
         if currency not in self.currencies:
             raise CurrencyNotOffered(currency, self.currencies)
-        lines = [Line(f"plan.{plan}", None, chosen.price[currency], included=False)]
+        item = f"plan.{plan}"
+        lines = [Line(item, None, own.get(item, chosen.price[currency]), included=False)]
         for name in sorted(set(modules)):
             included = name in chosen.includes or name in free
-            amount = ZERO if included else self.modules.get(name, {}).get(currency, ZERO)
-            lines.append(Line(f"module.{name}", name, amount, included))
+            item = f"module.{name}"
+            amount = ZERO if included else own.get(item, self.modules.get(name, {}).get(currency, ZERO))
+            lines.append(Line(item, name, amount, included))
         return Quote(self.id, plan, currency, tuple(lines))
 
     def refuse_too_small(self, plan: str, present: Mapping[str, int]) -> None:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from control_plane.operations.kinds import StepName
-from control_plane.operations.steps import backing_up, deleting, erasing, exporting, provisioning, restoring, upgrading
+from control_plane.operations.steps import backing_up, billing, deleting, erasing, exporting, provisioning, restoring, upgrading
 from control_plane.operations.steps.base import NotYet, Outcome, RuntimeNotAsAsked, Step, Tools, Work
 
 __all__ = ["STEPS", "NotYet", "Outcome", "RuntimeNotAsAsked", "Step", "Tools", "Work"]
@@ -16,4 +16,5 @@ STEPS: Final[dict[StepName, Step]] = {
     **restoring.STEPS,
     **exporting.STEPS,
     **erasing.STEPS,
+    **billing.STEPS,
 }
