@@ -2,6 +2,7 @@
 
 pytest_plugins = [
     "app.testing.plugin",
+    "tests.support.scheduling",
     "tests.support.postgres",
     "tests.support.core",
     "tests.support.events",

@@ -22,7 +22,7 @@ from app.testing.snapshots import rows_of, schema_of
 from tests.support.installation import Platform, change_modules, create_tenant, finished, sign_in, wait_for
 from tests.support.runtime_env import INVENTORY, make_overlay
 
-pytestmark = [pytest.mark.xdist_group("chaos"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 PROVISION = ("secrets", "database", "deploy", "attest", "invite")
 CHANGE = ("deploy", "attest")

@@ -4,11 +4,9 @@ from contextlib import closing
 from pathlib import Path
 
 import httpx2
-import pytest
 
 from tests.support.installation import change_modules, create_tenant, finished, send, sign_in, wait_for
 
-pytestmark = pytest.mark.xdist_group("platform")
 SLUG, EMAIL = "clinica-rio", "rio@example.com"
 PASSWORD = "correct horse battery staple"
 

@@ -5,13 +5,11 @@ from contextlib import closing
 from pathlib import Path
 
 import httpx2
-import pytest
 
 from dentalpin_kit.archives import verify_archive
 from tests.support.installation import create_tenant, finished, send, sign_in, wait_for
 from tests.support.runtime_process import TenantRuntime
 
-pytestmark = pytest.mark.xdist_group("platform")
 OWNER, PASSWORD = "olga@example.com", "correct horse battery staple"
 SLUG = "clinica-olga"
 

@@ -10,7 +10,6 @@ from app.testing.snapshots import BOOKS, rows_of, schema_of
 from tests.support.installation import change_modules, create_tenant, finished, sign_in, wait_for
 from tests.support.runtime_env import INVENTORY, add_distribution
 
-pytestmark = pytest.mark.xdist_group("platform")
 CLIENTS = 8
 OWNERS = frozenset({"core_table_owner"})
 """Says when a table was made: a restore makes it anew."""

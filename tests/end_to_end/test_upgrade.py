@@ -9,7 +9,6 @@ import pytest
 from tests.support.installation import create_tenant, finished, send, sign_in, wait_for
 from tests.support.runtime_env import make_overlay
 
-pytestmark = pytest.mark.xdist_group("platform")
 SAMPLE = Path(__file__).parents[1] / "fixtures" / "sample_module"
 MIGRATION = """
 import sqlalchemy as sa

@@ -15,8 +15,6 @@ from dentalpin_kit.ports import free_port
 from tests.support.installation import Platform, wait_for
 from tests.support.runtime_env import make_overlay
 
-pytestmark = [pytest.mark.xdist_group("embedded"), pytest.mark.timeout(300)]
-
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory):
