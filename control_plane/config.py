@@ -1,5 +1,6 @@
 """Settings of the platform's processes (API, worker, command line), read from the environment."""
 
+import re
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
@@ -52,6 +53,10 @@ class Settings(BaseSettings):
     operators_locale: str = "en"
     mail_from: str = "DentalPin <no-reply@localhost>"
 
+    signing_key: SecretStr | None = None
+    """The platform's private Ed25519 key where somebody else keeps it; absent: keys/platform-signing.key, made here."""
+    operator_key: SecretStr | None = None
+    """The first operator key where somebody else keeps it; absent: keys/operator.key, made here."""
     vault_keys: SecretStr | None = None
     """The vault's ring where somebody else keeps it: `name:key,name:key`, newest first; absent: keys/vault.json, made here."""
     webhook_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
@@ -103,6 +108,15 @@ class Settings(BaseSettings):
     """How long after its date an invoice for a bank transfer is to be paid."""
     export_days: int = Field(14, ge=1)
     """How long an export that was asked for can be downloaded."""
+
+    @field_validator("operator_key")
+    @classmethod
+    def _hard_to_guess(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"dpk_[A-Za-z0-9_-]{40,200}", value.get_secret_value()):
+            raise ValueError(
+                "an operator key is `dpk_` and at least 40 letters and digits; `python -m control_plane.access.new_secrets` makes one"
+            )
+        return value
 
     @field_validator("webhook_networks", mode="before")
     @classmethod

@@ -15,7 +15,7 @@ from control_plane import errors, openapi
 from control_plane.access.accounts_router import router as accounts
 from control_plane.access.router import router as keys
 from control_plane.access.routing import ThisPlatform, current_actor
-from control_plane.access.service import ensure_first_key
+from control_plane.access.service import ensure_first_key, key_in
 from control_plane.access.session_router import entrances
 from control_plane.access.session_router import router as sign_ins
 from control_plane.audit.router import router as audit
@@ -119,7 +119,9 @@ def create_app(platform: Platform) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with platform.database.transaction() as session:
             await editions.bring_in_official(session, platform)
-            await ensure_first_key(session, platform.settings.first_key_file, at=platform.clock.now())
+            given = platform.settings.operator_key
+            first = given.get_secret_value() if given is not None else key_in(platform.settings.first_key_file)
+            await ensure_first_key(session, first, at=platform.clock.now())
         reading = asyncio.create_task(_read_release_at_start(platform), name="read the release")
         async with Notices(platform.database.url) as notices:
             app.state.notices = notices

@@ -55,7 +55,7 @@ class Platform:
 
     @classmethod
     def build(cls, settings: Settings, *, clock: Clock | None = None, deployer: Deployer | None = None) -> "Platform":
-        key = load_signing_key(settings.keys)
+        key = load_signing_key(settings.keys, settings.signing_key.get_secret_value() if settings.signing_key else None)
         clock = clock or SystemClock(settings.today)
         database = Database(settings.database_url.get_secret_value(), pool_size=settings.worker_slots + 4)
         vault = Vault(KeyRing(settings), clock.now)

@@ -98,7 +98,7 @@ async def create_key(
     expires_at: datetime | None = None,
 ) -> tuple[OperatorKey, str]:
     """A new key and its row. The key itself is nowhere stored: show it now or never."""
-    secret = _MARK + secrets.token_hex(4) + secrets.token_urlsafe(32)
+    secret = new_secret()
     row = _store(session, secret, name, at=at)
     row.account_id, row.expires_at = account_id, expires_at
     row.scopes = None if scopes is None else sorted(set(scopes))
@@ -165,15 +165,21 @@ def _over_all(actor: Actor, scope: str) -> bool:
     return actor.kind == Kind.OPERATOR and actor.may(scope)
 
 
-async def ensure_first_key(session: AsyncSession, file: Path, *, at: datetime) -> None:
-    """See to it that `file` (0600) holds a key this platform has known; a revoked one stays revoked.
+def new_secret() -> str:
+    return _MARK + secrets.token_hex(4) + secrets.token_urlsafe(32)
 
-    The file is written before the row is committed: whatever dies in between, the next start stores the very key in the file.
+
+def key_in(file: Path) -> str:
+    """The first operator key in `file` (0600), made here where there is none.
+
+    It is written before it is stored: whatever dies in between, the next start stores the very key in the file.
     """
-    if file.exists():
-        secret = file.read_text(encoding="utf-8").strip()
-    else:
-        secret = _MARK + secrets.token_hex(4) + secrets.token_urlsafe(32)
-        write_secret(file, secret + "\n")
+    if not file.exists():
+        write_secret(file, new_secret() + "\n")
+    return file.read_text(encoding="utf-8").strip()
+
+
+async def ensure_first_key(session: AsyncSession, secret: str, *, at: datetime) -> None:
+    """See to it that this platform has known the first key; a revoked one stays revoked."""
     if await session.scalar(select(OperatorKey.id).where(OperatorKey.digest == digest(secret))) is None:
         _store(session, secret, "first key", at=at)

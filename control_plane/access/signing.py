@@ -17,11 +17,13 @@ INVITE_FOR: Final = timedelta(seconds=60)
 WELCOME_FOR: Final = timedelta(days=7)
 
 
-def load_signing_key(folder: Path) -> SigningKey:
-    """The key in `folder` (0600), made at the first call; processes that start together agree on one.
+def load_signing_key(folder: Path, given: str | None = None) -> SigningKey:
+    """The key given, else the one in `folder` (0600), made at the first call; processes that start together agree on one.
 
     A lost key is not replaced silently elsewhere: a new one changes every tenant's revision and is rolled out like any change.
     """
+    if given is not None:
+        return SigningKey.from_private(given)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     file = folder / FILE
     with (folder / f".{FILE}.lock").open("w") as lock:

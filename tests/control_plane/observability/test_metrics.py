@@ -1,5 +1,7 @@
 """What a Prometheus reads of the platform, and by what it finds the runtimes."""
 
+import re
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -40,6 +42,18 @@ async def test_tenants_operations_and_steps_are_counted(client, tenant_id):
     assert found["dentalpin_platform_steps_total", ("kind", "provision"), ("step", "attest")] == 1
     assert found[("dentalpin_platform_operation_oldest_seconds",)] == 0
     assert found[("process_resident_memory_bytes",)] > 0
+
+
+async def test_alerts_and_the_dashboard_speak_of_what_is_measured(client):
+    root = Path(__file__).parents[3]
+    written = [root / "docs/operators/alerts.yml", root / "charts/control-plane/files/dashboard.json"]
+    named = {name for file in written for name in re.findall(r"\bdentalpin_platform_[a-z_]+", file.read_text())}
+    _, text = await scraped(client)
+    measured = set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
+    measured |= {f"{name}_bucket" for name in measured}
+
+    assert len(named) > 8
+    assert named - measured == set()
 
 
 async def test_requests_are_counted_by_their_route_and_name_nobody(client, tenant_id):
