@@ -42,6 +42,7 @@ from control_plane.releases import service as releases
 from control_plane.releases.describe import describe
 from control_plane.releases.router import router as modules
 from control_plane.releases.service import Offer
+from control_plane.resellers.router import router as resellers
 from control_plane.signup import pages as signup
 from control_plane.stuck.router import router as stuck
 from control_plane.tenants.router import router as tenants
@@ -68,6 +69,7 @@ ROUTERS = (
     maintenance,
     modules,
     operations,
+    resellers,
     sign_ins,
     stuck,
     signing_keys,

@@ -75,5 +75,13 @@ KEPT: Final[tuple[Kept, ...]] = (
         cleared_by="operations.housekeeping",
     ),
     Kept("webhook_delivery", "control_plane.webhooks", "as long as its event", "what became of it"),
+    Kept("reseller_terms", "control_plane.resellers", _ALWAYS, "what was agreed with a reseller, and when; commission is reckoned by it"),
+    Kept("reseller_price_book", "control_plane.resellers", _ALWAYS, "what a reseller asked of its clinics; agreements were made with it"),
+    Kept("reseller_brand", "control_plane.resellers", "as long as the reseller", "name, colour and logo of its pages"),
+    Kept("reseller_tenant", "control_plane.resellers", _WITH_THE_TENANT, "whose customer a tenant is, and was"),
+    Kept("tenant_transfer", "control_plane.resellers", _WITH_THE_TENANT, "who agreed that a tenant changes hands"),
+    Kept("demo_tenant", "control_plane.resellers", _WITH_THE_TENANT, "which tenants were for showing, and until when"),
+    Kept("commission_entry", "control_plane.resellers", _ALWAYS, "append-only: what a reseller earned and gave back, for the books"),
+    Kept("commission_statement", "control_plane.resellers", _ALWAYS, "what a reseller was told it is owed, and how it was paid"),
     Kept("signup", "control_plane.signup", _ALWAYS, "which tenant a sign-up became; the page that shows its progress"),
 )

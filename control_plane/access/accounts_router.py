@@ -1,4 +1,4 @@
-"""/v1/accounts, /v1/resellers, and whose a tenant is (/v1/tenants/{slug}/access)."""
+"""/v1/accounts, and whose a tenant is (/v1/tenants/{slug}/access)."""
 
 from typing import Annotated
 from uuid import UUID
@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy import select
 
 from control_plane.access import accounts, signing_in
-from control_plane.access.models import Account, Reseller, TenantGrant
+from control_plane.access.models import Account, TenantGrant
 from control_plane.access.requires import Requires
 from control_plane.access.routing import CurrentActor, PlatformRoute, Session, ThisPlatform, show_once
 from control_plane.access.schemas import (
@@ -18,9 +18,6 @@ from control_plane.access.schemas import (
     InvitedAccount,
     NewAccount,
     NewGrant,
-    NewReseller,
-    ResellerList,
-    ResellerOut,
 )
 from control_plane.access.scopes import Kind
 from control_plane.audit import service as audit
@@ -102,20 +99,6 @@ async def disable_account(account: LockedAccount, session: Session, actor: Curre
     await accounts.disable(session, account, at=now)
     audit.record(session, actor, "account.disabled", at=now, account=str(account.id), email=account.email)
     return AccountOut.of(account)
-
-
-@router.post("/resellers", status_code=201, dependencies=[WRITE])
-async def create_reseller(body: NewReseller, session: Session, actor: CurrentActor, platform: ThisPlatform) -> ResellerOut:
-    now = platform.clock.now()
-    reseller = await accounts.create_reseller(session, body.name, at=now)
-    audit.record(session, actor, "reseller.created", at=now, reseller=str(reseller.id), name=reseller.name)
-    return ResellerOut.of(reseller)
-
-
-@router.get("/resellers", dependencies=[READ])
-async def list_resellers(session: Session, wanted: WantedPage) -> ResellerList:
-    found = await page(session, select(Reseller), Reseller.name, wanted=wanted)
-    return ResellerList(items=[ResellerOut.of(reseller) for reseller in found.items], next=found.next)
 
 
 @router.get("/tenants/{slug}/access", dependencies=[Requires("tenants:read")])

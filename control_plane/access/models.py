@@ -20,6 +20,10 @@ class Reseller(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     name: Mapped[str] = mapped_column(String(200), unique=True)
+    slug: Mapped[str | None] = mapped_column(String(40), unique=True)
+    """Names its sign-up page, /r/{slug}; null: it has none."""
+    billing_email: Mapped[str | None] = mapped_column(String(254))
+    """Where the invoices go that it pays for its clinics."""
     created_at: Mapped[datetime]
 
 

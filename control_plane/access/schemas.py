@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, EmailStr, Field, StringConstraints, model_validator
 
 from control_plane.access.actors import Actor
-from control_plane.access.models import Account, OperatorKey, Reseller, TenantGrant
+from control_plane.access.models import Account, OperatorKey, TenantGrant
 from control_plane.access.scopes import Kind, Role
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -78,13 +78,21 @@ class WhoOut(BaseModel):
     kind: str
     role: str
     id: str
+    reseller_id: UUID | None = Field(description="Whose staff the caller is; null for everybody else.")
     scopes: list[str]
     second_factor_missing: bool
 
     @classmethod
     def of(cls, actor: Actor) -> "WhoOut":
         missing = actor.session_id is not None and not actor.scopes
-        return cls(kind=actor.kind, role=actor.role, id=actor.id, scopes=sorted(actor.scopes), second_factor_missing=missing)
+        return cls(
+            kind=actor.kind,
+            role=actor.role,
+            id=actor.id,
+            reseller_id=actor.reseller_id,
+            scopes=sorted(actor.scopes),
+            second_factor_missing=missing,
+        )
 
 
 class NewAccount(Request):
@@ -123,25 +131,6 @@ class InvitedAccount(AccountOut):
 
 class AccountList(BaseModel):
     items: list[AccountOut]
-    next: str | None
-
-
-class NewReseller(Request):
-    name: Name
-
-
-class ResellerOut(BaseModel):
-    id: UUID
-    name: str
-    created_at: datetime
-
-    @classmethod
-    def of(cls, reseller: Reseller) -> "ResellerOut":
-        return cls(id=reseller.id, name=reseller.name, created_at=reseller.created_at)
-
-
-class ResellerList(BaseModel):
-    items: list[ResellerOut]
     next: str | None
 
 

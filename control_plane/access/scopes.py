@@ -19,6 +19,7 @@ AREAS: Final = (
     "billing",
     "payments",
     "databases",
+    "resellers",
     "access",
     "audit",
     "support",
@@ -62,7 +63,7 @@ ROLES: Final[Mapping[tuple[Kind, Role], frozenset[str]]] = {
     (Kind.OWNER, Role.OWNER): _CUSTOMER
     | {"tenants:delete", "tenants:grant", "backups:write", "backups:restore", "exports:write", "support:read", "support:write"}
     | {"billing:write"},
-    (Kind.RESELLER, Role.ADMIN): _CUSTOMER | {"backups:write", "support:read", "billing:write"},
-    (Kind.RESELLER, Role.STAFF): _CUSTOMER - {"tenants:write", "audit:read"},
+    (Kind.RESELLER, Role.ADMIN): _CUSTOMER | {"backups:write", "support:read", "billing:write", "resellers:read", "resellers:write"},
+    (Kind.RESELLER, Role.STAFF): (_CUSTOMER - {"tenants:write", "audit:read"}) | {"resellers:read"},
 }
 """Every kind of account with its roles, and what each may. The table in docs/reference/platform-authorisation.md is made from it."""

@@ -19,6 +19,7 @@ from control_plane.passes import models as passes
 from control_plane.payments.manual import models as manual_payments
 from control_plane.plans import models as plans
 from control_plane.releases import models as releases
+from control_plane.resellers import models as resellers
 from control_plane.revisions import models as revisions
 from control_plane.signup import models as signup
 from control_plane.tenants import models as tenants
@@ -42,6 +43,7 @@ MODELS = (
     passes,
     plans,
     releases,
+    resellers,
     revisions,
     signup,
     tenants,

@@ -21,6 +21,7 @@ from control_plane.operations.states import OperationState
 from control_plane.pagination import WantedPage, page
 from control_plane.platform import Platform
 from control_plane.releases.channels import Channel
+from control_plane.resellers import opening
 from control_plane.revisions import service as revisions
 from control_plane.revisions.document import parse
 from control_plane.tenants import service
@@ -91,6 +92,7 @@ async def answered(session: AsyncSession, platform: Platform, started: Started, 
 async def create_tenant(new: NewTenant, session: Session, actor: CurrentActor, platform: ThisPlatform, response: Response) -> StartedOut:
     started = await service.create(session, platform, new, actor=actor)
     await accounts.grant_to_maker(session, actor, started.tenant, at=platform.clock.now())
+    await opening.opened(session, started.tenant, actor=actor, at=platform.clock.now())
     return await answered(session, platform, started, response)
 
 
@@ -149,6 +151,7 @@ async def plan(choice: ModuleChoice, tenant: KnownTenant, session: Session, plat
 async def put_modules(
     choice: ModuleChoice, tenant: LockedTenant, session: Session, actor: CurrentActor, platform: ThisPlatform, response: Response
 ) -> StartedOut:
+    await opening.refuse_modules(session, tenant, choice.modules, actor=actor, at=platform.clock.now())
     started = await service.change_modules(session, platform, tenant, frozenset(choice.modules), actor=actor)
     return await answered(session, platform, started, response)
 

@@ -74,6 +74,7 @@ WHOLE = {
     "/v1/webhooks/events": "as many as the product has",
     "/v1/keys": "a handful, shown whole so that none is overlooked",
     "/v1/tenants/{slug}/access": "a tenant's few people and resellers",
+    "/v1/resellers/{reseller_id}/prices": "as many as the tariff sells",
     "/v1/tenants/{slug}/erasures": "one, or the few that were asked for again",
     "/v1/tenants/{slug}/releases": "the releases that are known, each judged against the tenant",
 }

@@ -1,0 +1,82 @@
+"""Tenants of resellers: opening them within the ceilings, choosing their modules, and listing them.
+
+A tenant a reseller opens becomes its customer (`reseller_tenant`, by which it earns) and is granted to it (`tenant_grant`, by which it may
+act); the clinic can end the grant, and the reseller goes on earning until the clinic changes hands.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from control_plane.access import accounts
+from control_plane.access.actors import Actor
+from control_plane.access.models import Reseller
+from control_plane.access.scopes import Kind
+from control_plane.audit import service as audit
+from control_plane.resellers import service
+from control_plane.resellers.models import DemoTenant, ResellerTenant
+from control_plane.resellers.schemas import Used
+from control_plane.resellers.terms import Payer
+from control_plane.tenants.models import Tenant
+from control_plane.tenants.states import TenantState
+
+
+async def customer_of(session: AsyncSession, tenant_id: UUID, *, at: datetime | None = None) -> ResellerTenant | None:
+    """Whose customer a tenant is, or was at a moment; None for a direct customer of the platform."""
+    query = select(ResellerTenant).where(ResellerTenant.tenant_id == tenant_id)
+    if at is None:
+        query = query.where(ResellerTenant.until.is_(None))
+    else:
+        query = query.where(ResellerTenant.since <= at, func.coalesce(ResellerTenant.until > at, True))
+    found: ResellerTenant | None = await session.scalar(query.order_by(ResellerTenant.number.desc()).limit(1))
+    return found
+
+
+def customers(reseller_id: UUID) -> Select[ResellerTenant]:
+    """Those that are still there, demo tenants left out."""
+    living = select(ResellerTenant).join(Tenant, Tenant.id == ResellerTenant.tenant_id)
+    return living.where(ResellerTenant.reseller_id == reseller_id, ResellerTenant.until.is_(None), Tenant.state != TenantState.DELETED)
+
+
+async def used(session: AsyncSession, reseller_id: UUID) -> Used:
+    tenants = await session.scalar(select(func.count()).select_from(customers(reseller_id).subquery()))
+    running = select(func.count()).select_from(DemoTenant).where(DemoTenant.reseller_id == reseller_id, DemoTenant.ended_at.is_(None))
+    return Used(tenants=tenants or 0, demos=await session.scalar(running) or 0)
+
+
+async def take_in(
+    session: AsyncSession, reseller_id: UUID, tenant: Tenant, *, payer: Payer = Payer.CLINIC, actor: Actor, at: datetime
+) -> ResellerTenant:
+    """Make a tenant that was just written, or just transferred, this reseller's customer, and grant it.
+
+    The reseller's row is locked, so that of two at once only one takes the last place. Raises TooManyTenants, ModulesBeyondCeiling,
+    RegionBeyondCeiling; the caller's transaction writes nothing then.
+    """
+    reseller = await service.find(session, reseller_id, lock=True)
+    terms = await service.terms_of(session, reseller_id, at=at)
+    terms.refuse_tenants(reseller.name, (await used(session, reseller_id)).tenants)
+    terms.refuse_modules(reseller.name, tenant.chosen)
+    terms.refuse_region(reseller.name, tenant.region)
+    row = ResellerTenant(reseller_id=reseller_id, tenant_id=tenant.id, payer=payer, since=at)
+    session.add(row)
+    await session.flush()
+    await accounts.grant(session, tenant, reseller_id=reseller_id, at=at)
+    audit.record(session, actor, "reseller.tenant_taken_in", at=at, tenant_id=tenant.id, reseller=str(reseller_id), payer=payer.value)
+    return row
+
+
+async def opened(session: AsyncSession, tenant: Tenant, *, actor: Actor, at: datetime) -> None:
+    """What a reseller's staff opened is its customer. Raises what `take_in` raises."""
+    if actor.kind == Kind.RESELLER and actor.reseller_id is not None:
+        await take_in(session, actor.reseller_id, tenant, actor=actor, at=at)
+
+
+async def refuse_modules(session: AsyncSession, tenant: Tenant, chosen: Iterable[str], *, actor: Actor, at: datetime) -> None:
+    """Raises ModulesBeyondCeiling where a reseller's staff chooses what its terms do not name; the clinic itself is free to."""
+    if actor.kind == Kind.RESELLER and actor.reseller_id is not None:
+        reseller: Reseller = await service.find(session, actor.reseller_id)
+        terms = await service.terms_of(session, reseller.id, at=at)
+        terms.refuse_modules(reseller.name, chosen, before=tenant.chosen)
