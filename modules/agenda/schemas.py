@@ -6,6 +6,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from app.core.support import SHOWN
+
 from .states import AppointmentStatus
 
 # What PostgreSQL and Python both hold, with room for any time zone.
@@ -68,9 +70,9 @@ class CabinetResponse(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     id: UUID
-    name: str
-    position: int
-    status: str
+    name: Annotated[str, SHOWN]
+    position: Annotated[int, SHOWN]
+    status: Annotated[str, SHOWN]
 
 
 class AppointmentCreate(_Body):
@@ -118,27 +120,27 @@ class AppointmentResponse(BaseModel):
     patient_name: str = ""
     professional_id: UUID
     cabinet_id: UUID | None
-    starts_at: datetime
-    ends_at: datetime
-    status: AppointmentStatus
-    possible_statuses: list[AppointmentStatus] = Field(default_factory=list)
+    starts_at: Annotated[datetime, SHOWN]
+    ends_at: Annotated[datetime, SHOWN]
+    status: Annotated[AppointmentStatus, SHOWN]
+    possible_statuses: Annotated[list[AppointmentStatus], SHOWN] = Field(default_factory=list)
     reason: str
     notes: str
-    version: int
+    version: Annotated[int, SHOWN]
     created_by: UUID | None
-    created_at: datetime
-    updated_at: datetime
+    created_at: Annotated[datetime, SHOWN]
+    updated_at: Annotated[datetime, SHOWN]
 
 
 class TransitionResponse(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     id: UUID
-    from_status: AppointmentStatus | None
-    to_status: AppointmentStatus
+    from_status: Annotated[AppointmentStatus | None, SHOWN]
+    to_status: Annotated[AppointmentStatus, SHOWN]
     note: str
     changed_by: UUID | None
-    changed_at: datetime
+    changed_at: Annotated[datetime, SHOWN]
 
 
 class CabinetEventResponse(BaseModel):
@@ -148,16 +150,16 @@ class CabinetEventResponse(BaseModel):
     from_cabinet_id: UUID | None
     to_cabinet_id: UUID | None
     changed_by: UUID | None
-    changed_at: datetime
+    changed_at: Annotated[datetime, SHOWN]
 
 
 class CalendarResponse(BaseModel):
     """Days of the clinic's calendar, from its midnight to its midnight, whatever the offset did in between."""
 
-    timezone: str
-    from_date: date
-    to_date: date
-    starts_at: datetime
-    ends_at: datetime
+    timezone: Annotated[str, SHOWN]
+    from_date: Annotated[date, SHOWN]
+    to_date: Annotated[date, SHOWN]
+    starts_at: Annotated[datetime, SHOWN]
+    ends_at: Annotated[datetime, SHOWN]
     cabinets: list[CabinetResponse]
     appointments: list[AppointmentResponse]

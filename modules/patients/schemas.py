@@ -7,6 +7,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field, StringConstraints, field_validator, model_validator
 
+from app.core.support import SHOWN
+
 EARLIEST_BIRTH = date(1880, 1, 1)
 
 
@@ -136,11 +138,11 @@ class PatientResponse(BaseModel):
     phone: str | None
     address: Address
     notes: str
-    status: PatientStatus
-    archived_at: datetime | None
-    version: int
-    created_at: datetime
-    updated_at: datetime
+    status: Annotated[PatientStatus, SHOWN]
+    archived_at: Annotated[datetime | None, SHOWN]
+    version: Annotated[int, SHOWN]
+    created_at: Annotated[datetime, SHOWN]
+    updated_at: Annotated[datetime, SHOWN]
 
 
 class PatientWritten(PatientResponse):

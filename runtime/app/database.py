@@ -5,8 +5,8 @@ handlers and jobs open theirs with `unit_of_work`. Code below the boundary takes
 """
 
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from uuid import UUID
 
@@ -22,6 +22,10 @@ logger = logging.getLogger(__name__)
 CLINIC = "clinic_id"
 """Key in `session.info` under which the clinic of the transaction stands."""
 
+READING = "reading"
+"""Key in `session.info` of a session whose transactions cannot write."""
+
+_READ_ONLY = text("SET TRANSACTION READ ONLY")
 _SET_CLINIC = text("SELECT set_config('app.clinic_id', :clinic, true)")
 
 
@@ -66,11 +70,13 @@ def sqlalchemy_url(url: str) -> str:
 
 
 class _ClinicSession(Session):
-    """Sets the clinic at the begin of each transaction, so that row-level security holds after a rollback too."""
+    """Sets the clinic at the begin of each transaction, so that row-level security holds after a rollback too, and whether it may write."""
 
 
 @event.listens_for(_ClinicSession, "after_begin")
 def _set_clinic_at_begin(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
+    if session.info.get(READING) and not transaction.nested:
+        connection.execute(_READ_ONLY)
     clinic_id = session.info.get(CLINIC)
     if clinic_id is not None and not transaction.nested:
         connection.execute(_SET_CLINIC, {"clinic": str(clinic_id)})
@@ -93,6 +99,22 @@ class UnitSession(AsyncSession):
         await super().commit()
 
 
+_reading: ContextVar[bool] = ContextVar("reading", default=False)
+
+
+@contextmanager
+def reading_only() -> Iterator[None]:
+    """In this block, and in the tasks it starts, every transaction that is begun cannot write: that of the unit at hand too."""
+    unit = current_unit()
+    if unit is not None:
+        unit.session.info[READING] = True
+    token = _reading.set(True)
+    try:
+        yield
+    finally:
+        _reading.reset(token)
+
+
 class UnitOfWork:
     """One transaction with what has to happen once it is durable."""
 
@@ -101,6 +123,8 @@ class UnitOfWork:
         self.database = database
         if clinic_id is not None:
             session.info[CLINIC] = clinic_id
+        if _reading.get():
+            session.info[READING] = True
         self._callbacks: list[Callable[[], object]] = []
         self.finished = False
 

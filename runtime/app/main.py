@@ -42,12 +42,16 @@ from app.core.observability.metrics import observe_request
 from app.core.pages.account import router as account_pages
 from app.core.pages.problems import error_page
 from app.core.pages.router import router as pages_router
+from app.core.pages.support import router as support_pages
 from app.core.plugins.errors import ModuleDisabled
 from app.core.plugins.registry import ModuleRegistry, MountedModule, module_registry
 from app.core.requests import SecurityHeadersLayer, UnitOfWorkLayer
 from app.core.roles.router import router as roles_router
 from app.core.standing import standing
 from app.core.standing.standing import Payments
+from app.core.support.layer import SupportLayer
+from app.core.support.platform_router import router as support_platform_router
+from app.core.support.router import router as support_router
 from app.core.users.router import router as users_router
 from app.database import Database
 from dentalpin_kit.mail import Mailer
@@ -67,6 +71,8 @@ CORE_ROUTERS: Final = (
     events_router,
     jobs_router,
     agents_router,
+    support_router,
+    support_platform_router,
 )
 Layer = Callable[[ASGIApp], ASGIApp]
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -116,6 +122,7 @@ def create_app(
             *(Middleware(layer) for layer in layers),
             Middleware(SecurityHeadersLayer, secure=secure),
             Middleware(UnitOfWorkLayer, database=database),
+            Middleware(SupportLayer, registry=registry),
             Middleware(RouteLayer),
         ],
         # FastAPI's own spans hold paths and queries, which may name a patient.
@@ -150,7 +157,7 @@ def create_app(
     for router in routers:
         app.include_router(router)
     mount_routes(app, registry)
-    for router in (pages_router, account_pages):
+    for router in (pages_router, account_pages, support_pages):
         app.include_router(router)
     return app
 

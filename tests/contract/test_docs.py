@@ -34,6 +34,7 @@ NOT_YET = {"app.core.agents"}
 UNLISTED = {
     ("GET", "/api/v1/modules/-/attestation"),
     ("GET", "/api/v1/-/idle-slots"),
+    *((method, "/api/v1/-/support/{}") for method in ("PUT", "GET", "DELETE")),
     ("POST", "/api/v1/-/invitation"),
     ("GET", "/api/v1/openapi.json"),
     ("GET", "/v1/docs"),

@@ -146,6 +146,11 @@ CORE_EXEMPT: Final[Mapping[str, Rule]] = {
             Policy("change_invitation", "UPDATE", "key = 'invitation'", "key = 'invitation'"),
         ),
     ),
+    # Of the tenant, not of a clinic: every clinic may know who looks at it. What was looked at is only added to.
+    "support_accesses": Rule(
+        ("SELECT", "INSERT", "UPDATE (state, decided_at, decided_by, note, ends_at, opened_at, token_hash, ended_at, ended_by)")
+    ),
+    "support_reads": Rule(("SELECT", "INSERT")),
     "core_revision": _READ_ONLY,
     "core_table_owner": _READ_ONLY,
     "core_module_operation_log": _READ_ONLY,

@@ -54,6 +54,8 @@ KEPT: Final[tuple[Kept, ...]] = (
     Kept("sign_in_attempts", _AUTH, "until their window ends (an hour at most)", "digests only", "window_ends < now()"),
     Kept("access_log", _AUTH, f"{trail.RETENTION_DAYS} days", "to look into misuse; the database keeps 90 days whatever is asked"),
     Kept("burned_tokens", _AUTH, _WITH_THE_TENANT, "a token of the platform is accepted once; a handful of rows"),
+    Kept("support_accesses", "app.core.support", _WITH_THE_TENANT, "who of the platform was let in, by whom, and until when"),
+    Kept("support_reads", "app.core.support", _WITH_THE_TENANT, "what they looked at"),
     Kept("core_setting", "app.core.runtime", _WITH_THE_TENANT, "a handful of rows"),
     Kept("core_revision", "app.core.runtime", _WITH_THE_TENANT, "what this runtime was asked to be, in order"),
     Kept("alembic_version", _PLUGINS, _WITH_THE_TENANT, "which migrations were applied"),

@@ -1,8 +1,10 @@
 """The envelopes of every answer under `/api/v1` (guide §3). Errors have the same shape with `data` null; see `app.core.errors`."""
 
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
+
+from app.core.support import SHOWN
 
 T = TypeVar("T")
 
@@ -18,9 +20,9 @@ class PaginatedApiResponse(BaseModel, Generic[T]):
     """One page of things: `total` counts all of them, `page` starts at 1."""
 
     data: list[T]
-    total: int
-    page: int
-    page_size: int
+    total: Annotated[int, SHOWN]
+    page: Annotated[int, SHOWN]
+    page_size: Annotated[int, SHOWN]
     message: str | None = None
 
 

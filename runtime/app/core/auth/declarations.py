@@ -24,6 +24,7 @@ class Access(StrEnum):
     PERMISSION = "permission"
 
 
+_SUPPORT_ANSWERS: Final = ("accept", "decline", "revoke")
 _ACCOUNT_FORMS: Final = ("password", "second-factor", "second-factor/confirm", "second-factor/remove", "sessions")
 
 OPEN: Final[Mapping[tuple[str, str], str]] = {
@@ -33,6 +34,9 @@ OPEN: Final[Mapping[tuple[str, str], str]] = {
     ("POST", "/api/v1/auth/refresh"): "the refresh token says who",
     ("POST", "/api/v1/auth/password/forgot"): "answers the same whoever asks; limited",
     ("POST", "/api/v1/auth/password/reset"): "the link's token says who; limited",
+    ("POST", "/api/v1/support/session"): "the platform's signed pass says who, once; limited",
+    ("GET", "/support"): "sends whoever is not signed in to the sign-in page",
+    **{("POST", f"/support/{{access_id}}/{answer}"): "sends whoever is not signed in to the sign-in page" for answer in _SUPPORT_ANSWERS},
     ("GET", "/health/live"): "says that the process lives",
     ("GET", "/health/ready"): "says that the process serves",
     ("GET", "/metrics"): "only on the control channel of the process; not found elsewhere",
@@ -57,6 +61,7 @@ PLATFORM: Final[Mapping[tuple[str, str], str]] = {
     ("POST", "/api/v1/-/invitation"): "a token of purpose `invite`, once",
     ("GET", "/api/v1/modules/-/attestation"): "a token of purpose `attest`",
     ("GET", "/api/v1/-/idle-slots"): "a token of purpose `idle-slots`",
+    **{(method, "/api/v1/-/support/{access_id}"): "a token of purpose `support`" for method in ("PUT", "GET", "DELETE")},
 }
 """Routes of the platform, which proves itself by a token it signed for this tenant."""
 

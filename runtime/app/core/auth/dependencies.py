@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Protocol
 from uuid import UUID
 
 from fastapi import Depends, Request
@@ -20,6 +20,14 @@ from .tokens import Claims
 __all__ = ["ClinicContext", "asked_clinic", "get_claims", "get_clinic_context", "get_identity", "require_permission"]
 
 _IDENTITY: Final = "dentalpin.identity"
+VISITOR: Final = "dentalpin.visitor"
+"""In the scope of a request of somebody who is no member of any clinic: support, let in by one (app.core.support)."""
+
+
+class Visitor(Protocol):
+    async def identify(self, request: Request, db: AsyncSession) -> Identity:
+        """Who they are for this request. Raises what refuses it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +97,11 @@ async def get_clinic_context(request: Request, db: Annotated[AsyncSession, Depen
     From here on the transaction sees the rows of that clinic only. Raises SecondFactorRequired where the clinic asks for one.
     """
     # Called, not asked for as dependencies: FastAPI takes each route's tree of those apart anew, and walks it at each request.
-    identity = await _identified(request, await get_claims(request), db)
+    visitor: Visitor | None = request.scope.get(VISITOR)
+    if visitor is not None:
+        identity = await visitor.identify(request, db)
+    else:
+        identity = await _identified(request, await get_claims(request), db)
     membership = identity.membership(await asked_clinic(request))
     logs.add(clinic=membership.clinic.id)
     await set_clinic(db, membership.clinic.id)

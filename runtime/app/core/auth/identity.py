@@ -86,7 +86,7 @@ class Identity:
         return self.memberships[0]
 
 
-_CLINIC_COLUMNS = (
+CLINIC_COLUMNS = (
     Clinic.id,
     Clinic.name,
     Clinic.country,
@@ -105,7 +105,7 @@ def _who() -> Select[Any]:
         RefreshToken.family_id == bindparam("session_id"), RefreshToken.revoked_at.is_(None), RefreshToken.expires_at > func.now()
     )
     memberships = (
-        select(Membership.user_id, Membership.role, Role.based_on, Role.granted, Role.denied, *_CLINIC_COLUMNS)
+        select(Membership.user_id, Membership.role, Role.based_on, Role.granted, Role.denied, *CLINIC_COLUMNS)
         .join(Clinic, and_(Clinic.id == Membership.clinic_id, Clinic.status == "active"))
         .join(Role, and_(Role.clinic_id == Membership.clinic_id, Role.name == Membership.role))
         .where(Membership.status == "active")

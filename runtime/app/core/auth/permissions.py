@@ -33,6 +33,8 @@ CORE_PERMISSIONS: Final = (
     "admin.modules.write",
     "admin.roles.read",
     "admin.roles.write",
+    "admin.support.read",
+    "admin.support.write",
     "admin.users.read",
     "admin.users.write",
     "agents.approvals.read",

@@ -34,6 +34,12 @@ EVENTS: Final = (
     "role_removed",
     "clinic_created",
     "clinic_changed",
+    "support_requested",
+    "support_accepted",
+    "support_declined",
+    "support_revoked",
+    "support_taken_back",
+    "support_opened",
 )
 """Every event of the trail; a row of any other is a mistake in the code."""
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from app.core.copies.copy import Copy
+from app.core.support.present import PRESENT
 
 from .texts import TEXTS, language
 
@@ -57,7 +58,10 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
 
     copy: Copy | None = request.app.state.copy
     # Normal mode has no text.
-    told = (texts["copy"].format(**copy.words()) if copy else None, texts.get(f"mode_{request.app.state.mode}"))
+    told = [texts["copy"].format(**copy.words()) if copy else None, texts.get(f"mode_{request.app.state.mode}")]
+    told += [
+        texts["support_present"].format(who=each.operator_name, until=f"{each.ends_at:%H:%M}") for each in request.scope.get(PRESENT, ())
+    ]
     common = {"lang": code, "t": t, "texts": texts, "banner": " ".join(filter(None, told)), "payments": request.app.state.payments}
     html = _environment().get_template(template).render(stylesheet=f"{STYLESHEET}?v={_css()[1]}", **common, **values)
     return HTMLResponse(html, status, HEADERS)

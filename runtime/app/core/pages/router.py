@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core import clock
 from app.core.auth import invitations, links, resets, service, sessions, trail
 from app.core.auth.dependencies import asked_clinic
 from app.core.auth.errors import (
@@ -24,11 +25,13 @@ from app.core.auth.throttle import LINK
 from app.core.auth.trail import Origin
 from app.core.limits.router import PlanOut
 from app.core.limits.usage import usage
+from app.core.support import service as support
 from app.database import get_db
 
 from .forms import read_form
 from .overview import overview
 from .render import STYLESHEET, page, stylesheet
+from .support import may_answer
 from .visitor import enter, see, signed_in
 
 router = APIRouter(include_in_schema=False, default_response_class=Response)
@@ -54,7 +57,8 @@ async def home(request: Request, db: Db, asked: Annotated[UUID | None, Depends(a
         and "admin.clinic.read" in permissions_for(view.current.grants, request.app.state.registry)
     ):
         plan = PlanOut.of(request.app.state.limits, await usage(db, request.app.state.storage))
-    return page(request, "home.html", view=view, plan=plan)
+    waiting = may_answer(request, identity) and await support.waits(db, at=clock.now())
+    return page(request, "home.html", view=view, plan=plan, support_waiting=waiting)
 
 
 @router.get("/sign-in")

@@ -10,11 +10,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core import modes
+from app.core import clock, modes
 from app.core.auth.dependencies import ClinicContext, get_clinic_context, require_permission
 from app.core.copies.copy import Copy
 from app.core.schemas import ApiResponse
 from app.core.standing.standing import Payments
+from app.core.support import service as support
+from app.core.support.schemas import SupportPresent
 from app.database import current_unit, get_db
 
 from . import books, service
@@ -62,7 +64,7 @@ async def list_modules(_: MayRead, db: Session) -> ApiResponse[list[ModuleOut]]:
 
 
 @router.get("/-/active", summary="What is in use, with the navigation this person may open")
-async def active(context: Context, request: Request) -> ApiResponse[ActiveOut]:
+async def active(context: Context, request: Request, db: Session) -> ApiResponse[ActiveOut]:
     registry: ModuleRegistry = request.app.state.registry
     allowed = registry.navigation(context.permissions)
     modules = [
@@ -86,6 +88,7 @@ async def active(context: Context, request: Request) -> ApiResponse[ActiveOut]:
         banner=" ".join(filter(None, told)) or None,
         payments=PaymentsOut(**asdict(payments)) if payments else None,
         copy_of=copy.of if copy else None,
+        support=[SupportPresent.of(each) for each in await support.active(db, at=clock.now())],
     )
     return ApiResponse(data=answer)
 

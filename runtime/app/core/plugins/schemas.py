@@ -1,12 +1,14 @@
 """Bodies and answers of `/api/v1/modules`."""
 
 from datetime import date, datetime
-from typing import Any, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from app.core import modes
+from app.core.support import SHOWN
+from app.core.support.schemas import SupportPresent
 
 from . import service
 from .manifest import NavigationEntry
@@ -14,22 +16,22 @@ from .plan import Plan, Step
 
 
 class ModuleOut(BaseModel):
-    name: str
-    title: str
-    state: str
-    version: str | None
-    package_version: str | None
-    category: str
-    summary: str
-    depends: list[str]
-    dependents: list[str]
-    removable: bool
-    installable: bool
-    present: bool
+    name: Annotated[str, SHOWN]
+    title: Annotated[str, SHOWN]
+    state: Annotated[str, SHOWN]
+    version: Annotated[str | None, SHOWN]
+    package_version: Annotated[str | None, SHOWN]
+    category: Annotated[str, SHOWN]
+    summary: Annotated[str, SHOWN]
+    depends: Annotated[list[str], SHOWN]
+    dependents: Annotated[list[str], SHOWN]
+    removable: Annotated[bool, SHOWN]
+    installable: Annotated[bool, SHOWN]
+    present: Annotated[bool, SHOWN]
     error: str | None
-    attempts: int
-    next_attempt_at: datetime | None
-    chosen: bool
+    attempts: Annotated[int, SHOWN]
+    next_attempt_at: Annotated[datetime | None, SHOWN]
+    chosen: Annotated[bool, SHOWN]
 
     @classmethod
     def of(cls, view: service.ModuleView) -> Self:
@@ -37,9 +39,9 @@ class ModuleOut(BaseModel):
 
 
 class ActiveModuleOut(BaseModel):
-    name: str
-    version: str
-    category: str
+    name: Annotated[str, SHOWN]
+    version: Annotated[str, SHOWN]
+    category: Annotated[str, SHOWN]
     navigation: list[NavigationEntry]
 
 
@@ -63,18 +65,20 @@ class ActiveOut(BaseModel):
     """Why the clinic is not, or will not stay, in normal mode, and where its owner settles it; None while payments are in order."""
     copy_of: str | None
     """The clinic this runtime is a copy of, which sends nothing to anybody; None for one of its own."""
+    support: list[SupportPresent] = []
+    """Who of the platform's support looks into this clinic now: to be told to everybody, on every page."""
 
 
 class StatusOut(BaseModel):
     pending: list[ModuleOut]
     errored: list[ModuleOut]
-    requires_restart: bool
+    requires_restart: Annotated[bool, SHOWN]
 
 
 class FindingOut(BaseModel):
-    code: str
-    severity: str
-    module: str
+    code: Annotated[str, SHOWN]
+    severity: Annotated[str, SHOWN]
+    module: Annotated[str, SHOWN]
     message: str
 
 
