@@ -62,6 +62,9 @@ class Settings(BaseSettings):
     webhook_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
     """Networks inside that webhooks may reach, as `10.1.2.0/24,192.0.2.7/32`; without them only the internet, and only by https."""
 
+    signup_card: Literal["optional", "required"] = "optional"
+    """Whether a clinic that signs up may try without a card, where cards can be taken and the tariff has a trial."""
+
     requests_per_minute: int = Field(6000, ge=20)
     """How many requests of the API one caller may send, over all processes."""
 

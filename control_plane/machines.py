@@ -8,6 +8,7 @@ from control_plane.law.states import MACHINE as EDITION
 from control_plane.mail.states import MACHINE as MAIL
 from control_plane.operations.states import MACHINE as OPERATION
 from control_plane.resellers.states import MACHINE as TRANSFER
+from control_plane.signup.states import MACHINE as RESERVATION
 from control_plane.tenants.states import MACHINE as TENANT
 from control_plane.transitions import StateMachine
 from control_plane.webhooks.states import DELIVERY, ENDPOINT
@@ -24,4 +25,5 @@ MACHINES: Final[dict[str, StateMachine[Any, Any]]] = {
     "campaign_member": MEMBER,
     "backup": BACKUP,
     "tenant_transfer": TRANSFER,
+    "signup_reservation": RESERVATION,
 }

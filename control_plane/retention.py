@@ -83,5 +83,12 @@ KEPT: Final[tuple[Kept, ...]] = (
     Kept("demo_tenant", "control_plane.resellers", _WITH_THE_TENANT, "which tenants were for showing, and until when"),
     Kept("commission_entry", "control_plane.resellers", _ALWAYS, "append-only: what a reseller earned and gave back, for the books"),
     Kept("commission_statement", "control_plane.resellers", _ALWAYS, "what a reseller was told it is owed, and how it was paid"),
+    Kept(
+        "signup_reservation",
+        "control_plane.signup",
+        "30 days after its end, what was typed until then",
+        "sign-ups that wait for a card, and what became of them",
+        cleared_by="signup.passes",
+    ),
     Kept("signup", "control_plane.signup", _ALWAYS, "which tenant a sign-up became; the page that shows its progress"),
 )

@@ -134,6 +134,7 @@ def summary(layout: Layout) -> list[str]:
         f"  First operator key {layout.operator_key}",
         f"  Mails land in      {layout.mail}",
         f"  Logs               {layout.logs}",
+        f"  Billing            {_billing(layout)}",
     ]
     if demo := read_json(layout.demo):
         from control_plane.embedded.demo import SLUG
@@ -142,6 +143,14 @@ def summary(layout: Layout) -> list[str]:
         url = next((clinic["url"] for clinic in _clinics(layout) if clinic["slug"] == SLUG), demo["url"])
         lines += ["", f"  Demo clinic        {url}/", f"  sign in as         {demo['email']}, password {demo['password']}"]
     return lines
+
+
+def _billing(layout: Layout) -> str:
+    from control_plane.embedded import demo_billing
+
+    if demo_billing.wanted(os.environ) and read_json(layout.demo_billing) is not None:
+        return "a demonstration, no money moves; try the card 4242 4242 4242 4242"
+    return "cards are charged for real, with the key from the environment"
 
 
 def down(layout: Layout) -> None:

@@ -3,7 +3,7 @@
 platform.json   ports and addresses, kept from the first start on
 run/            lock and processes of the running platform
 keys/           passwords, the signing key, the first operator key (0600 each)
-postgres/ tenants/ backups/ mail/ logs/ runtime-env/
+postgres/ tenants/ backups/ mail/ logs/ runtime-env/ demo-billing/
 """
 
 import json
@@ -79,6 +79,11 @@ class Layout:
     def demo(self) -> Path:
         """How to sign in to the demonstration clinic."""
         return self.keys / "demo.json"
+
+    @property
+    def demo_billing(self) -> Path:
+        """How to reach the payment provider's double."""
+        return self.keys / "demo-billing.json"
 
     def make(self) -> None:
         """Make the folders, closed to other users. Nothing above the data folder is touched."""

@@ -19,9 +19,10 @@ import httpx2
 
 from control_plane.deployers.local.placement import write_private
 from control_plane.deployers.local.settings import announcement
-from control_plane.embedded import runtime_env, schema
+from control_plane.embedded import demo_billing, runtime_env, schema
 from control_plane.embedded.children import Child, ended, retry_after
 from control_plane.embedded.databases import Databases, prepare
+from control_plane.embedded.demo_billing import DemoBilling
 from control_plane.embedded.layout import EmbeddedError, Facts, Layout, Options, Report
 from dentalpin_kit.ports import listen_on_free
 from dentalpin_kit.postgres import EmbeddedServer, PostgresError
@@ -29,6 +30,7 @@ from dentalpin_kit.postgres import EmbeddedServer, PostgresError
 USUAL_PORTS = range(8000, 8010)
 READY_SECONDS = 90.0
 LOOK_SECONDS = 0.05
+NOT_FOR_SUPERVISOR = frozenset({"DATABASE_URL", "TENANT_DATABASE_ADMIN_URL"})
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +81,7 @@ class Parent:
 
     async def _start(self) -> None:
         socket_, facts = self._bind()
+        billing = self._start_billing(facts) if demo_billing.wanted(os.environ) else None
         environment = asyncio.create_task(asyncio.to_thread(self._ensure_runtime))
         try:
             databases = await prepare(self.layout)
@@ -90,7 +93,9 @@ class Parent:
             await asyncio.wait({environment})
         await environment
         facts.write(self.layout)
-        self._spawn(databases, facts, socket_)
+        if billing is not None:
+            billing = await demo_billing.connect(self.layout, facts, billing)
+        self._spawn(databases, facts, socket_, billing)
         socket_.close()
         await self._wait_ready(facts)
         next(child for child in self._children if child.name == "worker").start()
@@ -131,7 +136,26 @@ class Parent:
         chosen = self.options.runtime_env or self.layout.own_runtime
         return listening, Facts(host, port, public_url, str(chosen))
 
-    def _spawn(self, databases: Databases, facts: Facts, listening: socket.socket) -> None:
+    def _start_billing(self, facts: Facts) -> DemoBilling:
+        """Start the payment provider's double. It comes up while everything else does."""
+        listening, known = demo_billing.bind(self.layout, facts.host)
+        public = urlsplit(facts.public_url).hostname or _reachable(facts.host)
+        fd = os.dup(listening.fileno())
+        listening.close()
+        arguments = demo_billing.arguments(self.layout, fd, f"http://{public}:{known.port}")
+        child = Child(
+            "payments",
+            [sys.executable, "-m", "control_plane.simulators.stripe", *arguments],
+            dict(os.environ),
+            self.layout.logs / "payments.log",
+            pass_fds=[fd],
+            changed=self._note,
+        )
+        self._children = [child]
+        child.start()
+        return known
+
+    def _spawn(self, databases: Databases, facts: Facts, listening: socket.socket, billing: DemoBilling | None) -> None:
         announcement(self.layout.data).unlink(missing_ok=True)
         environment = {
             **os.environ,
@@ -147,17 +171,20 @@ class Parent:
         }
         if databases.bindir is not None:
             environment["PG_BINDIR"] = str(databases.bindir)
-        # The supervisor never sees a database password: tenants' secrets are files, the platform's are not its business.
-        without = {name: value for name, value in environment.items() if name not in ("DATABASE_URL", "TENANT_DATABASE_ADMIN_URL")}
+        if billing is not None:
+            environment |= billing.environment()
+        # The supervisor never sees a database password or a payment provider's key: tenants' secrets are files, the platform's are not
+        # its business.
+        without = {name: value for name, value in environment.items() if name not in NOT_FOR_SUPERVISOR and "STRIPE" not in name}
         fd = listening.fileno()
-        self._children = [
+        self._children += [
             self._child("supervisor", "control_plane.deployers.local", without),
             self._child("api", "control_plane.api", environment | {"DENTALPIN_LISTEN_FD": str(os.dup(fd))}),
             self._child("worker", "control_plane.worker", environment),
         ]
         for child in self._children:
             # The worker follows when the API answers: nobody waits for it, and a small machine is busy with the others.
-            if child.name != "worker":
+            if child.name not in ("worker", "payments"):
                 child.start()
         if self._server is not None:
             self._watch = asyncio.create_task(self._keep_postgres(self._server), name="postgres")
@@ -225,8 +252,7 @@ class Parent:
         # The worker first, so that nothing asks for what is going away; PostgreSQL last.
         by_name = {child.name: child for child in self._children}
         await asyncio.gather(*(by_name[name].stop() for name in ("worker", "api") if name in by_name))
-        if "supervisor" in by_name:
-            await by_name["supervisor"].stop()
+        await asyncio.gather(*(by_name[name].stop() for name in ("supervisor", "payments") if name in by_name))
         if self._server is not None:
             try:
                 await asyncio.to_thread(self._server.stop)

@@ -29,7 +29,7 @@ from control_plane.operations.kinds import OperationKind
 from control_plane.operations.models import Operation
 from control_plane.platform import Platform
 from control_plane.revisions.models import Revision
-from control_plane.signup.models import Signup
+from control_plane.signup.models import Reservation, Signup
 from control_plane.tenants.models import ObservedTenant, Tenant
 from control_plane.tenants.states import TenantState
 
@@ -248,6 +248,7 @@ async def _clear_rows(session: AsyncSession, tenant: Tenant, *, at: datetime) ->
     """Blank what names people. Revisions are immutable but for this: the database lets exactly this blanking through."""
     await outbox.forget(session, tenant.id)
     await session.execute(delete(Signup).where(Signup.tenant_id == tenant.id))
+    await session.execute(delete(Reservation).where(Reservation.id == tenant.id))
     await session.execute(delete(ObservedTenant).where(ObservedTenant.tenant_id == tenant.id))
     await session.execute(delete(BackupSchedule).where(BackupSchedule.tenant_id == tenant.id))
     for backup in await session.scalars(select(Backup).where(Backup.tenant_id == tenant.id, Backup.state == BackupState.READY)):

@@ -13,6 +13,7 @@ from control_plane.operations.housekeeping import keep_house
 from control_plane.operations.surveying import survey
 from control_plane.operations.taking_up import take_up
 from control_plane.passes.base import Pass
+from control_plane.signup.passes import run as signups
 from control_plane.vault.passes import rotate_due
 from control_plane.webhooks.delivery import run as webhooks
 
@@ -27,6 +28,7 @@ PASSES: Final[tuple[Pass, ...]] = (
     Pass("take_up", timedelta(minutes=1), take_up),
     Pass("mails", timedelta(seconds=10), mails),
     Pass("webhooks", timedelta(seconds=3), webhooks),
+    Pass("signups", timedelta(seconds=3), signups),
     Pass("survey", timedelta(seconds=15), survey),
     Pass("campaigns", timedelta(seconds=5), drive_campaigns),
     Pass("deletions", timedelta(minutes=10), delete_due),

@@ -1,7 +1,7 @@
 """What the form shows for what was typed so far: modules with prices, what the law adds or refuses, what it still lacks. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
@@ -18,7 +18,7 @@ from control_plane.plans import Plan, Quote, Tariff
 from control_plane.releases.catalogue import Catalogue, CatalogueModule
 from control_plane.revisions.planner import plan_modules
 from control_plane.signup.forms import SignupForm
-from control_plane.signup.terms import Payment, Terms
+from control_plane.signup.terms import ZERO, Doors, Payment, Terms
 
 
 class Standing(StrEnum):
@@ -65,7 +65,7 @@ class Offer:
     quote: Quote
     """Of the plan that is chosen with the modules that are included."""
     terms: Terms
-    payment: Payment
+    payment: Payment | None
     problems: tuple[DomainError, ...] = ()
 
     @property
@@ -120,13 +120,8 @@ class Offer:
         return clinic_kinds(self.jurisdiction)[0].example if self.jurisdiction else None
 
 
-def make_offer(
-    form: SignupForm, catalogue: Catalogue, packs: Packs, tariff: Tariff, clock: Clock, *, online: bool, card_first: bool
-) -> Offer:
-    """Never fails on what was typed: what is wrong is among `problems`, and the rest is shown without it.
-
-    `online` and `card_first` as Terms.of takes them.
-    """
+def make_offer(form: SignupForm, catalogue: Catalogue, packs: Packs, tariff: Tariff, clock: Clock, doors: Doors) -> Offer:
+    """Never fails on what was typed: what is wrong is among `problems`, and the rest is shown without it."""
     problems: list[DomainError] = []
     jurisdiction, requirements = None, None
     if form.country:
@@ -150,7 +145,9 @@ def make_offer(
     currency = tariff.currency_for(jurisdiction.currency if jurisdiction else "")
     prices = tariff.quote(plan, usable, currency)
     modules = tuple(_offered(chosen, catalogue, jurisdiction, requirements, law, prices, problems))
-    terms = Terms.of(tariff, online=online, card_first=card_first, today=clock.today(jurisdiction.time_zones[0] if jurisdiction else "UTC"))
+    free = _free(modules, frozenset(form.modules)) if tariff.law_adds_for_free else frozenset[str]()
+    modules = tuple(replace(one, price=ZERO) if one.module.name in free else one for one in modules)
+    terms = Terms.of(tariff, doors, clock.today(jurisdiction.time_zones[0] if jurisdiction else "UTC"))
     return Offer(
         modules=modules,
         jurisdiction=jurisdiction,
@@ -161,11 +158,21 @@ def make_offer(
         match=law,
         fulfilling={obligation: name for name, module in sorted(usable.items(), reverse=True) for obligation in module.fulfils},
         tariff=tariff,
-        quote=tariff.quote(plan, [one.module.name for one in modules if one.included], currency),
+        quote=tariff.quote(plan, [one.module.name for one in modules if one.included], currency, free=free),
         terms=terms,
         payment=terms.chosen(form.payment),
         problems=tuple(problems),
     )
+
+
+def _free(modules: tuple[OfferedModule, ...], typed: frozenset[str]) -> frozenset[str]:
+    """What the law adds and nobody chose, with what only that needs."""
+    free = {one.module.name for one in modules if one.standing is Standing.LAW and one.module.name not in typed}
+    while True:
+        needed = {one.module.name for one in modules if one.standing is Standing.NEEDED and set(one.needed_by) <= free}
+        if not needed - free:
+            return frozenset(free)
+        free |= needed
 
 
 def _plan(form: SignupForm, tariff: Tariff, problems: list[DomainError]) -> str:

@@ -1,6 +1,6 @@
 """The addresses of sign-up: `/` and `/signup`, the live parts of the form, and each clinic's progress page."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Final
 
 from fastapi import APIRouter, FastAPI, Path, Request
@@ -10,12 +10,13 @@ from starlette.staticfiles import StaticFiles
 
 from control_plane.access.routing import ThisPlatform
 from control_plane.errors import DomainError
-from control_plane.languages import preferred
-from control_plane.plans import official_tariff
+from control_plane.plans import Tariff
+from control_plane.plans import service as plans
 from control_plane.platform import Platform
 from control_plane.releases import service as releases
 from control_plane.releases.catalogue import Catalogue
 from control_plane.releases.errors import NoRelease
+from control_plane.signup import card_pages as card
 from control_plane.signup import service
 from control_plane.signup.errors import FormReused, PageUnknown
 from control_plane.signup.explaining import explain, explain_faults
@@ -23,7 +24,7 @@ from control_plane.signup.forms import FACT_PREFIX, TOKEN, SignupForm, new_token
 from control_plane.signup.offer import Offer, make_offer
 from control_plane.signup.rendering import HEADERS, STATIC, render
 from control_plane.signup.stages import shown
-from control_plane.signup.texts import Speech
+from control_plane.signup.texts import Speech, speech_of
 from control_plane.tenants import slugs
 from control_plane.tenants.errors import InvalidSlug
 from control_plane.tenants.schemas import InvitationRequest
@@ -40,11 +41,8 @@ def install(app: FastAPI) -> None:
     """Add the pages, their files and the way from `/` to an application."""
     app.mount("/signup/static", StaticFiles(directory=STATIC), name="signup-static")
     app.include_router(router)
+    app.include_router(card.router)
     app.add_api_route("/", welcome, include_in_schema=False)
-
-
-def speech_of(request: Request) -> Speech:
-    return Speech(preferred(request.headers.get("accept-language")))
 
 
 def home_country(request: Request, platform: Platform) -> str:
@@ -57,25 +55,33 @@ def home_country(request: Request, platform: Platform) -> str:
     return "ES" if "es" in tags else ""
 
 
-async def catalogue_now(platform: Platform) -> Catalogue:
+@dataclass(frozen=True)
+class Sale:
+    """What the form is filled from: the modules there are, and what is asked for them."""
+
+    catalogue: Catalogue
+    tariff: Tariff
+
+
+async def sale_now(platform: Platform) -> Sale:
+    """Raises NoRelease."""
     async with platform.database.transaction() as session:
         # Offers show the law as it was published last.
         await platform.shelf.current(session)
-        return releases.catalogue_of(await releases.newest(session, releases.Offer.of(platform)))
+        catalogue = releases.catalogue_of(await releases.newest(session, releases.Offer.of(platform)))
+        return Sale(catalogue, await plans.current(session, platform.clock.today()))
 
 
-def offer_for(platform: Platform, form: SignupForm, catalogue: Catalogue) -> Offer:
-    return make_offer(form, catalogue, platform.packs, official_tariff(), platform.clock, online=True, card_first=False)
+def offer_for(platform: Platform, form: SignupForm, sale: Sale) -> Offer:
+    return make_offer(form, sale.catalogue, platform.packs, sale.tariff, platform.clock, service.doors(platform))
 
 
 def starting(say: Speech) -> HTMLResponse:
     return render("notice.html", 503, say=say, heading=say("unavailable.title"), text=say("unavailable.text"))
 
 
-def page(
-    platform: Platform, say: Speech, form: SignupForm, catalogue: Catalogue, errors: dict[str, str], **more: str | None
-) -> HTMLResponse:
-    offer = offer_for(platform, form, catalogue)
+def page(platform: Platform, say: Speech, form: SignupForm, sale: Sale, errors: dict[str, str], **more: str | None) -> HTMLResponse:
+    offer = offer_for(platform, form, sale)
     if errors:
         # One round of corrections, not one for each mistake.
         slug = [InvalidSlug(form.slug, why, "")] if form.slug and (why := slugs.why_invalid(form.slug)) else []
@@ -95,6 +101,7 @@ def page(
         labels={name: labels.get(name, name) for name in errors},
         countries=countries,
         earlier=more.get("earlier"),
+        demonstration=platform.payments.demonstration,
     )
 
 
@@ -113,12 +120,12 @@ async def welcome(request: Request, platform: ThisPlatform) -> Response:
 async def show_form(request: Request, platform: ThisPlatform) -> Response:
     say = speech_of(request)
     try:
-        catalogue = await catalogue_now(platform)
+        sale = await sale_now(platform)
     except NoRelease:
         return starting(say)
-    usable = catalogue.usable()
+    usable = sale.catalogue.usable()
     form = SignupForm.blank(home_country(request, platform), [name for name in FIRST_CHOICE if name in usable])
-    return page(platform, say, form, catalogue, {})
+    return page(platform, say, form, sale, {})
 
 
 @router.post("/consequences")
@@ -127,7 +134,7 @@ async def show_consequences(request: Request, platform: ThisPlatform) -> Respons
     say = speech_of(request)
     form = _asked_here(SignupForm.read(await request.form()), platform)
     try:
-        offer = offer_for(platform, form, await catalogue_now(platform))
+        offer = offer_for(platform, form, await sale_now(platform))
     except NoRelease:
         return starting(say)
     errors: dict[str, str] = {}
@@ -151,32 +158,37 @@ async def send_form(request: Request, platform: ThisPlatform) -> Response:
     data = await request.form()
     form = SignupForm.read(data)
     try:
-        catalogue = await catalogue_now(platform)
+        sale = await sale_now(platform)
         if "update" in data:
-            return page(platform, say, _asked_here(form, platform), catalogue, {})
+            return page(platform, say, _asked_here(form, platform), sale, {})
         async with platform.database.transaction() as session:
-            await service.sign_up(session, platform, form)
+            begun = await service.sign_up(session, platform, form)
     except NoRelease:
         return starting(say)
     except ValidationError as error:
-        return page(platform, say, form, catalogue, explain_faults(error, form, say))
+        return page(platform, say, form, sale, explain_faults(error, form, say))
     except FormReused as error:
         again = replace(form, token=new_token())
-        return page(platform, say, again, catalogue, {"": say("error.reused", clinic=error.context["clinic"])}, earlier=form.token)
+        return page(platform, say, again, sale, {"": say("error.reused", clinic=error.context["clinic"])}, earlier=form.token)
     except DomainError as error:
-        offer = offer_for(platform, form, catalogue)
-        return page(platform, say, form, catalogue, explain(error, form, say, offer))
+        offer = offer_for(platform, form, sale)
+        return page(platform, say, form, sale, explain(error, form, say, offer))
+    if begun.reservation_id is not None:
+        return await card.leave(platform, begun.reservation_id, form.token)
     return RedirectResponse(f"/signup/{form.token}", 303)
 
 
 @router.get("/{token}")
-async def show_progress(token: Token, request: Request, platform: ThisPlatform) -> Response:
-    return await _progress(token, request, platform, "progress.html")
+async def show_progress(token: Token, request: Request, platform: ThisPlatform, checkout: str = "") -> Response:
+    """`checkout` is there when the person comes from the provider's page: what it names is not believed, the provider is asked."""
+    return await card.waiting(token, request, platform, back=bool(checkout)) or await _progress(token, request, platform, "progress.html")
 
 
 @router.get("/{token}/state")
 async def show_state(token: Token, request: Request, platform: ThisPlatform, seen: str = "") -> Response:
     """The changing part of the progress page, which asks for it until nothing more happens. 204: it is still what was seen."""
+    if seen.startswith(card.SEEN):
+        return await card.changed(token, platform, seen)
     return await _progress(token, request, platform, "changed.html", seen=seen)
 
 
@@ -232,6 +244,7 @@ async def _progress(
         unmet=[say.of(titles[one.id].title) if one.id in titles else one.title for one in law.unmet],
         errors=wrong or {},
         typed=typed,
+        demonstration=platform.payments.demonstration,
     )
 
 

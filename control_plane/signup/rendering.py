@@ -145,6 +145,8 @@ _ENVIRONMENT: Final = _environment()
 
 
 def render(template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """The page. `demonstration`: whether it says that no money moves."""
     speech: Speech = values["say"]
+    values.setdefault("demonstration", False)
     headers = {**HEADERS, "Content-Language": speech.language}
     return HTMLResponse(_ENVIRONMENT.get_template(template).render(**values), status, headers)

@@ -24,27 +24,38 @@ class Payment(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Doors:
+    """By which ways this platform is paid at all."""
+
+    cards: bool = False
+    transfers: bool = False
+    card_first: bool = False
+    """Whether it opens no clinic without a card, where cards can be taken."""
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     choices: tuple[Payment, ...]
-    """The first is proposed."""
+    """The first is proposed; none where this platform collects nothing."""
     trial_days: int
     trial_ends: date | None
     """The day of the first payment; None where there is no trial."""
 
     @classmethod
-    def of(cls, tariff: Tariff, *, online: bool, card_first: bool, today: date) -> "Terms":
-        """`online`: whether cards can be taken at all; `card_first`: whether this platform opens no clinic without one."""
+    def of(cls, tariff: Tariff, doors: Doors, today: date) -> "Terms":
         ends = today + timedelta(days=tariff.trial_days) if tariff.trial_days else None
-        choices: tuple[Payment, ...] = (Payment.INVOICE,)
-        if online:
-            choices = (Payment.CARD,) if card_first or ends is None else (Payment.TRIAL, Payment.CARD)
+        choices: tuple[Payment, ...] = ()
+        if doors.cards:
+            choices = (Payment.CARD,) if doors.card_first or ends is None else (Payment.TRIAL, Payment.CARD)
+        if doors.transfers:
+            choices = (*choices, Payment.INVOICE)
         return cls(choices, tariff.trial_days, ends)
 
-    def chosen(self, typed: str) -> Payment:
-        """What the form says, or what is proposed where it says nothing that is offered."""
-        return next((one for one in self.choices if one.value == typed), self.choices[0])
+    def chosen(self, typed: str) -> Payment | None:
+        """What the form says, or what is proposed where it says nothing that is offered; None where nothing is collected."""
+        return next((one for one in self.choices if one.value == typed), self.choices[0] if self.choices else None)
 
-    def due_today(self, payment: Payment, quote: Quote) -> Decimal:
+    def due_today(self, payment: Payment | None, quote: Quote) -> Decimal:
         """Net. A card pays at once where there is no trial; everything else begins with nothing."""
         return quote.total if payment is Payment.CARD and self.trial_ends is None else ZERO
 

@@ -8,9 +8,10 @@ from importlib.resources import files
 
 import yaml
 from pydantic import TypeAdapter
+from starlette.requests import Request
 
 from control_plane.compliance.schema import Text
-from control_plane.languages import Language
+from control_plane.languages import Language, preferred
 from control_plane.languages import day as day_in_words
 
 _SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$"}
@@ -52,3 +53,8 @@ class Speech:
     def list(self, words: list[str]) -> str:
         joint = " y " if self.language == "es" else " and "
         return joint.join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def speech_of(request: Request) -> Speech:
+    """In the best of our languages for whoever asks."""
+    return Speech(preferred(request.headers.get("accept-language")))

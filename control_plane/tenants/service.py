@@ -1,7 +1,7 @@
 """Recording what a tenant should be. Everything here is one transaction of the caller; the worker notices the difference and acts."""
 
 from dataclasses import dataclass
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from sqlalchemy import Select, func, or_, select
 from sqlalchemy.exc import IntegrityError
@@ -91,13 +91,14 @@ async def preview(session: AsyncSession, platform: Platform, new: NewTenant) -> 
     return await revisions.propose(session, platform, tenant, frozenset(new.modules), history=_said(tenant, new))
 
 
-async def create(session: AsyncSession, platform: Platform, new: NewTenant, *, actor: Actor) -> Started:
-    """Write the tenant, its first revision and the operation that brings it about, together.
+async def create(session: AsyncSession, platform: Platform, new: NewTenant, *, actor: Actor, tenant_id: UUID | None = None) -> Started:
+    """Write the tenant, its first revision and the operation that brings it about, together. `tenant_id`: one it was promised before.
 
     Raises InvalidSlug, SlugTaken, NoRelease and the errors of compliance and planning; nothing is written then.
     """
     now = platform.clock.now()
     tenant = _draft(platform, new)
+    tenant.id = tenant_id or tenant.id
     said = _said(tenant, new)
     proposal = await revisions.propose(session, platform, tenant, frozenset(new.modules), history=said)
     tenant.law_edition, tenant.law_due_at = proposal.law.number, now

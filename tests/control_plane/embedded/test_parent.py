@@ -50,7 +50,7 @@ def alive(pid):
 def test_status_says_where_everything_is(platform):
     shown = platform.status()
 
-    assert [process["name"] for process in shown["processes"]] == ["platform", "postgres", "supervisor", "api", "worker"]
+    assert [process["name"] for process in shown["processes"]] == ["platform", "postgres", "payments", "supervisor", "api", "worker"]
     assert all(alive(process["pid"]) for process in shown["processes"])
     assert Path(shown["key_file"]).stat().st_mode & 0o077 == 0
     assert platform.api.get("/v1/tenants").status_code == 200
@@ -69,7 +69,7 @@ def test_another_key_works(platform):
     assert httpx2.get(f"{platform.status()['api']}/v1/tenants", headers={"Authorization": f"Bearer {key}"}).status_code == 200
 
 
-@pytest.mark.parametrize("name", ["supervisor", "api", "worker", "postgres"])
+@pytest.mark.parametrize("name", ["supervisor", "payments", "api", "worker", "postgres"])
 def test_a_killed_process_comes_back(platform, name):
     killed = platform.pid(name)
     os.kill(killed, signal.SIGKILL)
@@ -85,7 +85,7 @@ def test_a_killed_process_comes_back(platform, name):
 
 def test_after_a_kill_of_the_parent_nothing_lingers_and_the_next_start_goes_on(platform):
     before = platform.status()
-    children = [process["pid"] for process in before["processes"] if process["name"] in ("supervisor", "api", "worker")]
+    children = [process["pid"] for process in before["processes"] if process["name"] in ("supervisor", "payments", "api", "worker")]
 
     platform.kill("platform")
     wait_for(lambda: not any(alive(pid) for pid in children), "the children are gone")
