@@ -4,20 +4,23 @@ Nothing below `Database.transaction()` commits. The API's route class (control_p
 and closes it before the answer leaves, so a failed commit is an error and never a success that was not.
 """
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
-from sqlalchemy import DateTime, Enum, MetaData, Uuid, make_url
+from sqlalchemy import DateTime, Enum, MetaData, Uuid, event, make_url
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
+TRUSTED_SECONDS: Final = 5.0
+"""How long after its last use a connection is taken to be there still, unless its end was heard of."""
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -59,9 +62,10 @@ def libpq_url(url: str) -> str:
 class Database:
     """Connections to the platform's database. `url` is libpq style."""
 
-    def __init__(self, url: str, *, pool_size: int = 5) -> None:
+    def __init__(self, url: str, *, pool_size: int = 5, trusted_seconds: float = TRUSTED_SECONDS) -> None:
         self.url = libpq_url(url)
-        self.engine = create_async_engine(sqlalchemy_url(url), pool_size=pool_size, max_overflow=10, pool_pre_ping=True)
+        self.engine = create_async_engine(sqlalchemy_url(url), pool_size=pool_size, max_overflow=10)
+        _look_at_connections(self.engine, trusted_seconds)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     @asynccontextmanager
@@ -72,6 +76,28 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def _look_at_connections(engine: AsyncEngine, trusted_seconds: float) -> None:
+    """Before a connection is used again: one that ended is replaced at once, one that was idle for long is asked first.
+
+    SQLAlchemy's own `pool_pre_ping` asks each time, with three round trips that a busy API spends on nothing.
+    """
+    dialect, pool = engine.sync_engine.dialect, engine.sync_engine.pool
+
+    @event.listens_for(pool, "checkin")
+    def _put_back(_connection: Any, record: Any) -> None:
+        record.info["used"] = time.monotonic()
+
+    @event.listens_for(pool, "checkout")
+    def _taken(connection: Any, record: Any, _proxy: Any) -> None:
+        if connection.driver_connection.is_closed():
+            raise DisconnectionError("the server closed it")
+        if time.monotonic() - record.info.get("used", time.monotonic()) > trusted_seconds:
+            try:
+                dialect.do_ping(connection)
+            except Exception as error:
+                raise DisconnectionError("it does not answer any more") from error
 
 
 _PASSING_CLASSES = frozenset({"08", "53", "57"})

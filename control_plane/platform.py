@@ -20,6 +20,7 @@ from control_plane.mail import Mailer, build_mailer
 from control_plane.objects import ObjectStore, open_store
 from control_plane.payments.connected import Payments
 from control_plane.prices import PriceList, load_prices
+from control_plane.releases.reading import Catalogues
 from control_plane.vault.keyring import KeyRing
 from control_plane.vault.vault import Vault
 from control_plane.webhooks.sending import Sender
@@ -49,6 +50,7 @@ class Platform:
     vault: Vault
     requests: Requests
     payments: Payments
+    catalogues: Catalogues = field(default_factory=Catalogues)
     passwords: Passwords = field(default_factory=Passwords)
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held from describing the runtime's environment to registering what was found: what was read last counts."""

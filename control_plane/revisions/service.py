@@ -119,7 +119,7 @@ async def compliance_today(session: AsyncSession, platform: Platform, tenant: Te
         requirements.refuse_conflicts()
     except DomainError:
         return content.compliance
-    modules = releases.catalogue_of(await releases.get(session, content.release.id)).modules
+    modules = (await platform.catalogues.of(session, content.release.id)).modules
     running = {module.name: modules[module.name].model_dump() for module in content.modules if module.name in modules}
     return compliance_part(requirements, ModuleSet((), match(requirements, running)))
 

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import load_only
 
 from control_plane import etag
 from control_plane.access import accounts
@@ -27,6 +28,7 @@ from control_plane.revisions.document import parse
 from control_plane.tenants import service
 from control_plane.tenants.models import PLATFORMS_OWN, ObservedTenant, Tenant
 from control_plane.tenants.schemas import (
+    SUMMED_UP,
     InvitationRequest,
     ModuleChoice,
     NewTenant,
@@ -73,9 +75,10 @@ LockedTenant = Annotated[Tenant, Depends(locked_tenant)]
 
 async def shown(session: AsyncSession, platform: Platform, tenant: Tenant) -> TenantOut:
     desired = await revisions.desired(session, tenant)
-    law = await revisions.compliance_today(session, platform, tenant, parse(desired.document))
+    content = parse(desired.document)
+    law = await revisions.compliance_today(session, platform, tenant, content)
     last = await session.scalar(select(Operation).where(Operation.tenant_id == tenant.id).order_by(Operation.number.desc()).limit(1))
-    return TenantOut.show(tenant, desired, law, await session.get(ObservedTenant, tenant.id), last)
+    return TenantOut.show(tenant, desired, content, law, await session.get(ObservedTenant, tenant.id), last)
 
 
 async def answered(session: AsyncSession, platform: Platform, started: Started, response: Response) -> StartedOut:
@@ -101,7 +104,8 @@ async def list_tenants(
     session: Session, actor: CurrentActor, wanted: WantedPage, filters: Annotated[TenantFilters, Depends(filtered)]
 ) -> TenantList:
     """Tenants by slug; deleted ones only with `state=deleted`."""
-    found = await page(session, service.listed(actor, filters), Tenant.slug, Tenant.id, wanted=wanted)
+    query = service.listed(actor, filters).options(load_only(*SUMMED_UP, raiseload=True))
+    found = await page(session, query, Tenant.slug, Tenant.id, wanted=wanted)
     return TenantList(items=[TenantSummary.of(tenant) for tenant in found.items], next=found.next)
 
 

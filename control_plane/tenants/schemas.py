@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field, StringConstraints
@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field, Str
 from control_plane.operations.models import Operation
 from control_plane.operations.schemas import OperationOut
 from control_plane.revisions.changes import ModuleChange, PriceChange
-from control_plane.revisions.document import CompliancePart, ModulePart, ObligationPart, ReasonPart, RevisionContent, parse
+from control_plane.revisions.document import CompliancePart, ModulePart, ObligationPart, ReasonPart, RevisionContent
 from control_plane.revisions.models import Revision
 from control_plane.tenants.models import ObservedTenant, Tenant
 from control_plane.tenants.states import TenantState
@@ -101,8 +101,7 @@ class DesiredOut(BaseModel):
     effect: str
 
     @classmethod
-    def of(cls, revision: Revision) -> "DesiredOut":
-        content = parse(revision.document)
+    def of(cls, revision: Revision, content: RevisionContent) -> "DesiredOut":
         return cls(
             revision=revision.generation,
             release=content.release.id,
@@ -171,6 +170,20 @@ class FinalDump(BaseModel):
     reason: str | None
 
 
+SUMMED_UP: Final = (
+    Tenant.id,
+    Tenant.slug,
+    Tenant.name,
+    Tenant.country,
+    Tenant.state,
+    Tenant.state_reason,
+    Tenant.state_error_class,
+    Tenant.url,
+    Tenant.created_at,
+)
+"""All that a list needs of a tenant's row, which is a wide one."""
+
+
 class TenantSummary(BaseModel):
     id: UUID
     slug: str
@@ -228,7 +241,13 @@ class TenantOut(TenantSummary):
 
     @classmethod
     def show(
-        cls, tenant: Tenant, revision: Revision, law: CompliancePart, seen: ObservedTenant | None, last: Operation | None
+        cls,
+        tenant: Tenant,
+        revision: Revision,
+        content: RevisionContent,
+        law: CompliancePart,
+        seen: ObservedTenant | None,
+        last: Operation | None,
     ) -> "TenantOut":
         dump = None
         if tenant.final_dump is not None:
@@ -246,7 +265,7 @@ class TenantOut(TenantSummary):
             facts=tenant.facts,
             owner_email=tenant.owner_email,
             chosen=tenant.chosen,
-            desired=DesiredOut.of(revision),
+            desired=DesiredOut.of(revision, content),
             compliance=ComplianceOut.show(law),
             observed=observed,
             in_sync=bool(observed and observed.effect == revision.effect and observed.healthy and observed.as_asked),
