@@ -1,4 +1,4 @@
-"""Tests that share a platform run in one process, whatever the versions of pytest and its plugin: each other process would start its own."""
+"""Tests that share a platform run in one process, whatever the versions of pytest and its plugins: another would start its own."""
 
 import os
 import subprocess
