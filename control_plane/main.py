@@ -114,11 +114,17 @@ async def _read_release_at_start(platform: Platform) -> None:
         log.error("the runtime's environment could not be read: %s", error.message)
 
 
+def serve(app: FastAPI, platform: Platform) -> None:
+    """Let an application that serves nobody yet, or no longer, serve this platform: its routes are the same for each."""
+    app.state.platform, app.state.clock = platform, platform.clock
+
+
 def create_app(platform: Platform) -> FastAPI:
     """The application for a platform whose database is migrated. It closes the platform when it ends."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        platform: Platform = app.state.platform
         async with platform.database.transaction() as session:
             await editions.bring_in_official(session, platform)
             given = platform.settings.operator_key
@@ -144,7 +150,7 @@ def create_app(platform: Platform) -> FastAPI:
         # FastAPI's own spans hold paths and queries; an invitation's token is one.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    app.state.platform, app.state.clock = platform, platform.clock
+    serve(app, platform)
     errors.install_handlers(app)
     app.include_router(health)
     app.include_router(metrics)

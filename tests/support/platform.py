@@ -3,18 +3,20 @@
 import json
 import shlex
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from fastapi import FastAPI
+from starlette.datastructures import State
 
 from app.testing.clock import TestClock
 from control_plane.access.service import create_key
 from control_plane.config import Settings
-from control_plane.main import create_app, read_release
+from control_plane.main import create_app, read_release, serve
 from control_plane.migrations import migrate
 from control_plane.platform import Platform
 from tests.support.deployer import FakeDeployer
@@ -124,18 +126,32 @@ async def platform(platform_settings: Settings, clock: TestClock, deployer: Fake
     await built.close()
 
 
+_idle: list[FastAPI] = []
+
+
+@contextmanager
+def application(platform: Platform) -> Iterator[FastAPI]:
+    """An application that serves `platform`. Those that ended are used again: working out all routes takes more than a second."""
+    app = _idle.pop() if _idle else create_app(platform)
+    app.state = State()
+    serve(app, platform)
+    yield app
+    app.dependency_overrides.clear()
+    _idle.append(app)
+
+
 @asynccontextmanager
 async def api_of(platform: Platform) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the platform's API with an operator's key; the application runs in this process."""
     async with platform.database.transaction() as session:
         _, key = await create_key(session, "tests", at=platform.clock.now())
-    app = create_app(platform)
-    async with app.router.lifespan_context(app):
-        transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
-        async with httpx2.AsyncClient(
-            transport=transport, base_url="http://platform", headers={"Authorization": f"Bearer {key}"}
-        ) as client:
-            yield client
+    with application(platform) as app:
+        async with app.router.lifespan_context(app):
+            transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+            async with httpx2.AsyncClient(
+                transport=transport, base_url="http://platform", headers={"Authorization": f"Bearer {key}"}
+            ) as client:
+                yield client
 
 
 @pytest.fixture
