@@ -1,5 +1,6 @@
 """Charts, rendered by Helm itself and judged by the published schemas of Kubernetes."""
 
+import json
 import subprocess
 import tempfile
 from functools import cache
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from jsonschema.validators import Draft202012Validator
 
 from tests.support.programs import helm
 
@@ -36,6 +38,20 @@ def _printed(chart: str, values: str, namespace: str, release: str) -> str:
 def render(chart: str, values: dict[str, Any] | None = None, *, namespace: str = "dentalpin", release: str = "main") -> Objects:
     """Everything the chart makes, in Helm's order. Raises Refused."""
     return [one for one in yaml.safe_load_all(_printed(chart, yaml.safe_dump(values or {}), namespace, release)) if one]
+
+
+def refusals(chart: str, values: dict[str, Any]) -> list[str]:
+    """Where the chart's schema refuses these values, laid over its own as Helm does, and why."""
+    folder = ROOT / "charts" / chart
+    schema = json.loads((folder / "values.schema.json").read_text())
+    whole = _over(yaml.safe_load((folder / "values.yaml").read_text()), values)
+    return [f"{error.json_path}: {error.message}" for error in Draft202012Validator(schema).iter_errors(whole)]
+
+
+def _over(base: Any, values: Any) -> Any:
+    if not isinstance(base, dict) or not isinstance(values, dict):
+        return values
+    return base | {name: _over(base.get(name), value) for name, value in values.items()}
 
 
 def only(objects: Objects, kind: str, name: str | None = None) -> dict[str, Any]:
