@@ -46,7 +46,7 @@ HEADERS: Final = {
 _WEIGHT: Final = ("required", "undetermined", "forbidden", "allowed")
 
 
-def _module_title(module: CatalogueModule, say: Speech) -> str:
+def module_title(module: CatalogueModule, say: Speech) -> str:
     return _title(module.name, module.title, say)
 
 
@@ -55,20 +55,25 @@ def _title(name: str, title: str | None, say: Speech) -> str:
     return say(key) if say.has(key) else title or name.replace("_", " ").capitalize()
 
 
-def _module_summary(module: CatalogueModule, say: Speech) -> str:
+def module_summary(module: CatalogueModule, say: Speech) -> str:
     key = f"module.{module.name}.summary"
     return say(key) if say.has(key) else module.summary
 
 
+def name_of(name: str, say: Speech) -> str:
+    """A module by its name alone."""
+    return _title(name, None, say)
+
+
 def _title_of(name: str, offer: Offer, say: Speech) -> str:
-    return next((_module_title(one.module, say) for one in offer.modules if one.module.name == name), name)
+    return next((module_title(one.module, say) for one in offer.modules if one.module.name == name), name)
 
 
 def _titles(names: tuple[str, ...], offer: Offer, say: Speech) -> list[str]:
     return [_title_of(name, offer, say) for name in names]
 
 
-def _limits(plan: Plan, say: Speech) -> str:
+def limits(plan: Plan, say: Speech) -> str:
     """What a plan allows, as one sentence."""
     words = []
     for name, limit in limits_in_order(plan.limits.model_dump()):
@@ -105,12 +110,12 @@ def _assumption(assumption: Assumption, offer: Offer, say: Speech) -> str:
 
 
 def _desired_title(module: ModulePart, say: Speech) -> str:
-    return _title(module.name, None, say)
+    return name_of(module.name, say)
 
 
 def _desired_reason(module: ModulePart, say: Speech) -> str:
     if module.reason.kind is ReasonKind.NEEDED_BY:
-        return say("progress.needed_by", modules=say.list([_title(name, None, say) for name in module.reason.by]))
+        return say("progress.needed_by", modules=say.list([name_of(name, say) for name in module.reason.by]))
     return say("progress.chosen" if module.reason.kind is ReasonKind.CHOSEN else "progress.law")
 
 
@@ -125,11 +130,11 @@ def _environment() -> Environment:
         loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {
-        "module_title": _module_title,
-        "module_summary": _module_summary,
+        "module_title": module_title,
+        "module_summary": module_summary,
         "title_of": _title_of,
         "titles": _titles,
-        "limits": _limits,
+        "limits": limits,
         "territory_option": _territory_option,
         "choices": _choices,
         "by_weight": _by_weight,

@@ -1,0 +1,144 @@
+"""/account: the clinics somebody owns, one clinic at a glance, its people, and its data."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from pydantic import ValidationError
+from sqlalchemy import select, update
+from starlette.responses import RedirectResponse, Response
+
+from control_plane.access import accounts
+from control_plane.access.models import Account, AccountSession, Reseller, TenantGrant
+from control_plane.access.requires import Requires, visible
+from control_plane.access.routing import COOKIE, CurrentActor, Session, ThisPlatform
+from control_plane.access.scopes import Kind, Role
+from control_plane.account_pages.entrance import typed
+from control_plane.account_pages.routing import PATH, PageRoute, render
+from control_plane.account_pages.seeing import glance
+from control_plane.account_pages.texts import words_of
+from control_plane.audit import service as audit
+from control_plane.backups import service as backups
+from control_plane.backups.models import Backup
+from control_plane.exit import exports
+from control_plane.exit.models import TenantExport
+from control_plane.mail import outbox
+from control_plane.tenants.models import Tenant
+from control_plane.tenants.router import KnownTenant, LockedTenant
+from control_plane.tenants.schemas import InvitationRequest
+from control_plane.tenants.states import TenantState
+
+router = APIRouter(prefix=PATH, include_in_schema=False, route_class=PageRoute)
+SHOWN: Final = 20
+"""Rows of a list on a page; the API shows all."""
+
+
+@router.get("", dependencies=[Requires("tenants:read", own=True)])
+async def show_clinics(request: Request, session: Session, actor: CurrentActor) -> Response:
+    query = visible(select(Tenant), actor).where(Tenant.state != TenantState.DELETED).order_by(Tenant.name, Tenant.slug).limit(100)
+    tenants = list(await session.scalars(query))
+    if len(tenants) == 1:
+        return RedirectResponse(f"{PATH}/clinics/{tenants[0].slug}", 303)
+    return render(request, "clinics.html", tenants=tenants)
+
+
+@router.post("/sign-out", dependencies=[Requires(None, own=True, enrolling=True)])
+async def sign_out(session: Session, actor: CurrentActor, platform: ThisPlatform) -> Response:
+    now = platform.clock.now()
+    if actor.session_id is not None:
+        await session.execute(update(AccountSession).where(AccountSession.id == actor.session_id).values(ended_at=now))
+        audit.record(session, actor, "session.ended", at=now)
+    answer = RedirectResponse(f"{PATH}/sign-in", 303)
+    answer.delete_cookie(COOKIE, path=PATH)
+    return answer
+
+
+@router.get("/clinics/{slug}", dependencies=[Requires("billing:read")])
+async def show_clinic(tenant: KnownTenant, request: Request, session: Session, platform: ThisPlatform, changed: bool = False) -> Response:
+    return render(request, "clinic.html", tenant=tenant, at="overview", changed=changed, **await glance(session, tenant))
+
+
+@router.get("/clinics/{slug}/people", dependencies=[Requires("tenants:read")])
+async def show_people(tenant: KnownTenant, request: Request, session: Session) -> Response:
+    return await _people(request, session, tenant)
+
+
+@router.post("/clinics/{slug}/people", dependencies=[Requires("tenants:grant")])
+async def invite_owner(tenant: LockedTenant, request: Request, session: Session, actor: CurrentActor, platform: ThisPlatform) -> Response:
+    """Let somebody else see and change this clinic here; they are mailed where to sign in."""
+    given = await typed(request, "email")
+    say = words_of(request)
+    try:
+        address = str(InvitationRequest.model_validate({"owner_email": given["email"]}).owner_email).lower()
+    except ValidationError:
+        return await _people(request, session, tenant, problem=say("error.email"))
+    now = platform.clock.now()
+    account = await session.scalar(select(Account).where(Account.email == address))
+    if account is None:
+        name = address.partition("@")[0]
+        account = await accounts.create_account(
+            session, kind=Kind.OWNER, role=Role.OWNER, email=address, name=name, reseller_id=None, at=now
+        )
+        audit.record(session, actor, "account.created", at=now, account=str(account.id), email=address, role=account.role.value)
+    granted = await accounts.grant(session, tenant, account_id=account.id, at=now)
+    if granted.granted_at == now:
+        audit.record(session, actor, "tenant.access_granted", at=now, tenant_id=tenant.id, account_id=str(account.id))
+        link = f"{platform.settings.public_url.rstrip('/')}{PATH}/sign-in"
+        values: dict[str, Any] = {"clinic": tenant.name, "link": link, "by": actor.id}
+        await outbox.send(
+            session, key=f"account-invited:{granted.id}", to=address, template="account_invited", locale=say.language, at=now, **values
+        )
+    return RedirectResponse(f"{PATH}/clinics/{tenant.slug}/people", 303)
+
+
+@router.post("/clinics/{slug}/people/{grant_id}/end", dependencies=[Requires("tenants:grant")])
+async def end_access(grant_id: UUID, tenant: LockedTenant, session: Session, actor: CurrentActor, platform: ThisPlatform) -> Response:
+    now = platform.clock.now()
+    await accounts.end_grant(session, tenant, grant_id, at=now)
+    audit.record(session, actor, "tenant.access_ended", at=now, tenant_id=tenant.id, grant=str(grant_id))
+    return RedirectResponse(f"{PATH}/clinics/{tenant.slug}/people", 303)
+
+
+async def _people(request: Request, session: Session, tenant: Tenant, *, problem: str | None = None) -> Response:
+    in_force = (TenantGrant.tenant_id == tenant.id, TenantGrant.ended_at.is_(None))
+    owners = select(TenantGrant, Account).join(Account, Account.id == TenantGrant.account_id).where(*in_force).order_by(Account.email)
+    resellers = (
+        select(TenantGrant, Reseller).join(Reseller, Reseller.id == TenantGrant.reseller_id).where(*in_force).order_by(Reseller.name)
+    )
+    return render(
+        request,
+        "people.html",
+        422 if problem else 200,
+        tenant=tenant,
+        at="people",
+        owners=[(grant, account) for grant, account in await session.execute(owners)],
+        resellers=[(grant, reseller) for grant, reseller in await session.execute(resellers)],
+        problem=problem,
+    )
+
+
+@router.get("/clinics/{slug}/data", dependencies=[Requires("backups:read"), Requires("exports:read")])
+async def show_data(tenant: KnownTenant, request: Request, session: Session) -> Response:
+    kept = select(Backup).where(Backup.tenant_id == tenant.id).order_by(Backup.requested_at.desc()).limit(SHOWN)
+    packed = select(TenantExport).where(TenantExport.tenant_id == tenant.id).order_by(TenantExport.number.desc()).limit(SHOWN)
+    return render(
+        request,
+        "data.html",
+        tenant=tenant,
+        at="data",
+        backups=list(await session.scalars(kept)),
+        exports=list(await session.scalars(packed)),
+    )
+
+
+@router.post("/clinics/{slug}/data/backup", dependencies=[Requires("backups:write")])
+async def take_backup(tenant: LockedTenant, session: Session, actor: CurrentActor, platform: ThisPlatform) -> Response:
+    await backups.take(session, platform, tenant, actor=actor)
+    return RedirectResponse(f"{PATH}/clinics/{tenant.slug}/data", 303)
+
+
+@router.post("/clinics/{slug}/data/export", dependencies=[Requires("exports:write")])
+async def ask_for_export(tenant: LockedTenant, session: Session, actor: CurrentActor, platform: ThisPlatform) -> Response:
+    """Everything the clinic has in one archive; the owner is mailed a link that downloads it once."""
+    await exports.request(session, platform, tenant, actor=actor)
+    return RedirectResponse(f"{PATH}/clinics/{tenant.slug}/data", 303)
