@@ -47,6 +47,8 @@ from control_plane.releases.service import Offer
 from control_plane.resellers.router import router as resellers
 from control_plane.signup import pages as signup
 from control_plane.stuck.router import router as stuck
+from control_plane.support.router import everywhere as all_support
+from control_plane.support.router import router as support
 from control_plane.tenants.router import router as tenants
 from control_plane.upgrades.router import router as upgrades
 from control_plane.vault.router import router as vault
@@ -75,6 +77,8 @@ ROUTERS = (
     resellers,
     sign_ins,
     stuck,
+    support,
+    all_support,
     signing_keys,
     upgrades,
     vault,

@@ -44,6 +44,13 @@ KEPT: Final[tuple[Kept, ...]] = (
     Kept("reseller", "control_plane.access", _ALWAYS, "companies that bring clinics"),
     Kept("tenant_grant", "control_plane.access", _WITH_THE_TENANT, "whose a tenant is, and was"),
     Kept("account_session", "control_plane.access", "30 days after its end", "who is signed in", cleared_by="access.tidying"),
+    Kept(
+        "recovery_code",
+        "control_plane.access",
+        "until renewed, or removed with the second factor",
+        "digests; used ones tell how many are left",
+    ),
+    Kept("support_request", "control_plane.support", _WITH_THE_TENANT, "who asked to look into a clinic, and what it said"),
     Kept("attempts", "control_plane.access", "until its window ends", "rate limits, under digests", cleared_by="access.tidying"),
     Kept("oidc_sign_in", "control_plane.access", "ten minutes", "a sign-in on its way back", cleared_by="access.tidying"),
     Kept("tenant_key", "control_plane.vault", _WITH_THE_TENANT, "a tenant's data key, sealed; emptied by erasure"),

@@ -6,7 +6,7 @@ They are 256 random bits, so a plain SHA-256 cannot be reversed.
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from control_plane.access.scopes import Kind, Role
@@ -107,6 +107,19 @@ class OperatorKey(Base):
     used_at: Mapped[datetime | None]
     """To the minute."""
     revoked_at: Mapped[datetime | None]
+
+
+class RecoveryCode(Base):
+    """The digest of a code that stands in for the authenticator app, once."""
+
+    __tablename__ = "recovery_code"
+    __table_args__ = (UniqueConstraint("account_id", "digest", name="uq_recovery_code_account_id_digest"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("account.id"))
+    digest: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
 
 
 class Attempts(Base):

@@ -30,8 +30,8 @@ AREAS: Final = (
 )
 READ: Final = frozenset(f"{area}:read" for area in AREAS)
 WRITE: Final = frozenset(f"{area}:write" for area in AREAS)
-SPECIAL: Final = frozenset({"tenants:delete", "tenants:grant", "backups:restore"})
-"""Writing that takes data away, puts older data in its place, or lets others in."""
+SPECIAL: Final = frozenset({"tenants:delete", "tenants:grant", "backups:restore", "support:ask"})
+"""Writing that takes data away, puts older data in its place, lets others in, or asks a clinic to be let in."""
 ALL: Final = READ | WRITE | SPECIAL
 
 
@@ -58,7 +58,7 @@ _CUSTOMER: Final = frozenset(
 
 ROLES: Final[Mapping[tuple[Kind, Role], frozenset[str]]] = {
     (Kind.OPERATOR, Role.ADMIN): ALL,
-    (Kind.OPERATOR, Role.SUPPORT): READ | {"operations:write", "support:write", "mails:write"},
+    (Kind.OPERATOR, Role.SUPPORT): READ | {"operations:write", "support:ask", "support:write", "mails:write"},
     (Kind.OPERATOR, Role.READ_ONLY): READ,
     (Kind.OWNER, Role.OWNER): _CUSTOMER
     | {"tenants:delete", "tenants:grant", "backups:write", "backups:restore", "exports:write", "support:read", "support:write"}

@@ -22,6 +22,7 @@ from control_plane.releases import models as releases
 from control_plane.resellers import models as resellers
 from control_plane.revisions import models as revisions
 from control_plane.signup import models as signup
+from control_plane.support import models as support
 from control_plane.tenants import models as tenants
 from control_plane.vault import models as vault
 from control_plane.webhooks import models as webhooks
@@ -46,6 +47,7 @@ MODELS = (
     resellers,
     revisions,
     signup,
+    support,
     tenants,
     vault,
     webhooks,

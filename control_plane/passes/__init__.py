@@ -14,6 +14,7 @@ from control_plane.operations.surveying import survey
 from control_plane.operations.taking_up import take_up
 from control_plane.passes.base import Pass
 from control_plane.signup.passes import run as signups
+from control_plane.support.passes import look
 from control_plane.vault.passes import rotate_due
 from control_plane.webhooks.delivery import run as webhooks
 
@@ -33,5 +34,6 @@ PASSES: Final[tuple[Pass, ...]] = (
     Pass("campaigns", timedelta(seconds=5), drive_campaigns),
     Pass("deletions", timedelta(minutes=10), delete_due),
     Pass("exits", timedelta(hours=1), copies_due),
+    Pass("support", timedelta(seconds=10), look),
     Pass("law_dates", timedelta(minutes=1), keep_the_law),
 )

@@ -33,6 +33,12 @@ _ALL: Final = (
     EventType("operation.retried", "A failed operation was taken up again.", ("operation",)),
     EventType("operation.succeeded", "An operation is done.", ("operation", "kind")),
     EventType("operation.failed", "An operation gave up; the reason says what to do.", ("operation", "kind", "reason")),
+    EventType("support.requested", "An operator asks a clinic to be let in.", ("request", "minutes", "by")),
+    EventType("support.accepted", "A clinic let support in.", ("request", "decided_by")),
+    EventType("support.declined", "A clinic did not let support in.", ("request", "decided_by")),
+    EventType("support.revoked", "A clinic ended support's access.", ("request", "reads")),
+    EventType("support.closed", "The platform ended support's access, or took its request back.", ("request", "reads")),
+    EventType("support.ended", "The time of support's access was over.", ("request", "reads")),
     TEST,
 )
 EVENTS: Final[Mapping[str, EventType]] = {event.name: event for event in _ALL}

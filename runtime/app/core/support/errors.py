@@ -38,6 +38,14 @@ class SupportSessionOver(SupportRefused):
         super().__init__("This support session is over: its time has passed, or the clinic or the platform ended it. Ask the clinic again.")
 
 
+class SupportPassUsed(DomainError):
+    status: ClassVar[int] = 409
+    code: ClassVar[str] = "support_pass_used"
+
+    def __init__(self) -> None:
+        super().__init__("This pass was used already. The platform gives another while the clinic's consent is in force.")
+
+
 class SupportReadsOnly(SupportRefused):
     code: ClassVar[str] = "support_reads_only"
 

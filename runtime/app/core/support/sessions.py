@@ -9,10 +9,11 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.auth.errors import WelcomeUsed
 from app.core.auth.invitations import burn
 from dentalpin_kit.tokens import Token
 
-from .errors import SupportSessionOver
+from .errors import SupportPassUsed, SupportSessionOver
 from .models import SupportAccess
 from .states import AccessState
 
@@ -27,9 +28,12 @@ def digest(token: str) -> str:
 async def begin(session: AsyncSession, given: Token, *, at: datetime) -> tuple[SupportAccess, str]:
     """Use a pass: the access it is for, and the token of its session; an earlier session of the same access ends.
 
-    Raises SupportSessionOver where the access is not in force or the pass is another person's, WelcomeUsed for a pass that was used.
+    Raises SupportSessionOver where the access is not in force or the pass is another person's, SupportPassUsed.
     """
-    await burn(session, given.jti, given.expires_at)
+    try:
+        await burn(session, given.jti, given.expires_at)
+    except WelcomeUsed as error:
+        raise SupportPassUsed from error
     token = MARK + secrets.token_urlsafe(32)
     begun = (
         update(SupportAccess)
