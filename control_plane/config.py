@@ -44,7 +44,9 @@ class Settings(BaseSettings):
 
     today: date | None = None
     """Fixes the calendar day by which law is applied (tests, demonstrations)."""
-    deployer: Literal["local"] = "local"
+    deployer: Literal["local", "kubernetes"] = "local"
+    runtime_image: str | None = None
+    """On Kubernetes: the image of releases that were registered from a folder (the platform's own, as its chart sets it)."""
     mail_folder: Path | None = None
     smtp_url: SecretStr | None = None
     """smtp://user:password@host:port or smtps://…; absent: mails are files in `mail_folder`."""

@@ -62,6 +62,9 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: int = 8000
+    control_host: str = "127.0.0.1"
+    control_port: int = Field(0, ge=0, le=65535)
+    """Where only the platform asks this very process; 0: a port of the moment, which the supervisor is told."""
     listen_fd: int | None = None
     status_fd: int | None = None
     parent_pid: int | None = None

@@ -13,11 +13,13 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, NoReturn
 
 from app.core.copies.guard import protect
 from app.core.runtime.environment import Environment, status_fd, without_owner
-from app.core.runtime.errors import BootFailed, ModulesNotAsAsked
+from app.core.runtime.errors import BootFailed, ModulesNotAsAsked, RevisionOlder
+from app.core.runtime.leaving_word import leave_word
 from app.core.runtime.status import StatusChannel
 from dentalpin_kit import logs, tracing
 from dentalpin_kit.problems import DomainError
@@ -76,13 +78,44 @@ def _boot(status: StatusChannel) -> NoReturn:
     _stay_with(environment.parent_pid)
     status.step("check")
     remover = None
-    if not asyncio.run(_nothing_to_do(environment)):
+    if not environment.prepared and not asyncio.run(_nothing_to_do(environment)):
         from app import boot
 
         prepared = asyncio.run(boot.prepare(environment, status))
         if prepared.removals:
             remover = boot.start_remover()
     _replace_by_serving_stage(remover)
+
+
+def prepare() -> int:
+    """`dentalpin prepare`: boot alone, for an init container; the processes that serve start once it ended well.
+
+    What is to be removed waits for `dentalpin modules process --removals`. A revision older than the one adopted is left to serve what
+    is there: a pod that starts again during a roll-out is no reason to go back. Exit status as of `serve`; why goes to the report file.
+    """
+    status, report = StatusChannel(None), None
+    try:
+        environment = replace(Environment.read(os.environ), keep_old=True)
+        report = environment.report_file
+        logs.configure(level=environment.log_level, file=environment.log_file)
+        if not protect():
+            tracing.configure(SERVICE, os.environ, process="prepare")
+        if not asyncio.run(_nothing_to_do(environment)):
+            from app import boot
+
+            asyncio.run(boot.prepare(environment, status))
+    except RevisionOlder as error:
+        logger.warning("%s; this process will serve what is there", error.message)
+    except DomainError as error:
+        leave_word(report, error.code, error.message)
+        return _failed(status, error, EXIT_KEEP_OLD if isinstance(error, ModulesNotAsAsked) else EXIT_FAILED)
+    except Exception as error:
+        logger.exception("this database cannot be prepared")
+        leave_word(report, "boot_failed", _in_one_line(error))
+        return EXIT_FAILED
+    finally:
+        tracing.shut_down()
+    return 0
 
 
 async def _nothing_to_do(environment: Environment) -> bool:

@@ -55,8 +55,6 @@ class ClusterFacts(BaseModel):
     storage_class: str | None = Field(None, max_length=253)
     access_mode: Literal["ReadWriteOnce", "ReadWriteMany"] = "ReadWriteMany"
     """ReadWriteOnce keeps all pods of a clinic on one node."""
-    pull_secret: str | None = Field(None, max_length=253)
-    """A Secret of the platform's namespace to pull images with, copied into each clinic's."""
     reach: Literal["direct", "proxy"] = "direct"
     """How control channels are asked: at the pods' own addresses, or through the API server."""
 

@@ -2,16 +2,18 @@
 
 import base64
 import hashlib
+import hmac
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
+from uuid import UUID
 
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from control_plane.deployers.kubernetes.facts import DOMAIN, MANAGER, ClinicFacts, ClusterFacts
+from control_plane.deployers.kubernetes.facts import DOMAIN, MANAGER, SECRET_KEY, ClinicFacts, ClusterFacts, namespace_of
 from control_plane.deployers.kubernetes.sizes import size_of
 from dentalpin_kit.canonical import canonical_json
 
@@ -43,7 +45,7 @@ _NIGHT_MINUTES: Final = 240
 class Manifests:
     objects: tuple[Manifest, ...]
     digest: str
-    """Of everything but secrets, what runs how often (`replicas`), and the annotations that say so."""
+    """Of everything but how many pods there are (`replicas`) and the annotations that say so."""
     pod_digest: str
     """Of the pods' template: another one replaces them."""
 
@@ -68,9 +70,10 @@ def render(clinic: ClinicFacts, cluster: ClusterFacts, secret: Mapping[str, str]
     return Manifests(tuple(objects), digest, pod_digest)
 
 
-def render_namespace(clinic: ClinicFacts, cluster: ClusterFacts) -> Manifest:
+def render_namespace(tenant_id: UUID) -> Manifest:
     """What has to be there before anything else, and needs to know nothing but whose it is."""
-    return _load("namespace", _context(clinic, cluster))[0]
+    whose = {"tenant_id": tenant_id, "namespace": namespace_of(tenant_id)}
+    return _load("namespace", {"clinic": whose, "domain": DOMAIN, "manager": MANAGER})[0]
 
 
 def render_removal(clinic: ClinicFacts, cluster: ClusterFacts) -> Manifest:
@@ -150,13 +153,13 @@ def _environment() -> Environment:
 
 
 def _counted(manifest: Manifest) -> Manifest:
-    """As the digest sees it: a clinic that sleeps is the same clinic, and secrets are nobody's business."""
+    """As the digest sees it: a clinic that sleeps is the same clinic, and secrets are told by nothing that is shown."""
     if manifest["kind"] == "Secret":
-        return {**manifest, "data": sorted(manifest["data"] or ())}
+        # Nobody can try passwords against it without the clinic's own key.
+        key = str((manifest["data"] or {}).get(SECRET_KEY, "")).encode()
+        return {**manifest, "data": hmac.digest(key, json.dumps(manifest["data"], sort_keys=True).encode(), "sha256").hex()}
     if manifest["kind"] == "Deployment":
         return {**manifest, "spec": {**manifest["spec"], "replicas": None}}
-    if manifest["kind"] == "CronJob":
-        return {**manifest, "spec": {**manifest["spec"], "suspend": None}}
     return manifest
 
 

@@ -1,8 +1,5 @@
 """A tenant's secrets, made where they are used: files of 0600 in its folder. The control plane sees SCRAM verifiers only."""
 
-import base64
-import hashlib
-import hmac
 import os
 import secrets
 from contextlib import suppress
@@ -12,23 +9,12 @@ from urllib.parse import quote
 from control_plane.deployers.base import DatabaseAddress, RoleVerifiers
 from control_plane.deployers.local.environment import secrets_folder
 from control_plane.deployers.local.placement import write_private
+from control_plane.deployers.scram import scram_verifier
 
-SCRAM_ITERATIONS = 4096
-"""PostgreSQL's own default. The passwords are random, so more would not make them harder to guess."""
 OWNER, APP = "owner.password", "app.password"
 KEY = "secret.key"
 DATA_KEY = "data.key"
 """Seals what the runtime has to read again; unlike the secret key it cannot be made anew."""
-
-
-def scram_verifier(password: str, *, salt: bytes | None = None) -> str:
-    """What PostgreSQL stores for a password (RFC 5803): enough to check it, not to log in with. `password` is ASCII."""
-    salt = salt if salt is not None else secrets.token_bytes(16)
-    salted = hashlib.pbkdf2_hmac("sha256", password.encode("ascii"), salt, SCRAM_ITERATIONS)
-    stored_key = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
-    server_key = hmac.digest(salted, b"Server Key", "sha256")
-    parts = (base64.b64encode(part).decode() for part in (salt, stored_key, server_key))
-    return "SCRAM-SHA-256${}:{}${}:{}".format(SCRAM_ITERATIONS, *parts)
 
 
 def ensure_secrets(tenant: Path) -> RoleVerifiers:

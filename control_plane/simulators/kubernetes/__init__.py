@@ -7,5 +7,6 @@ jobs, quotas and pod security as far as a deployer meets them. What a pod does i
     managed      ownership of fields, and server-side apply (pure)
     cluster      what exists: objects, versions, the log that watches read
     controllers  deployments, jobs, garbage and namespaces, one step at a time
+    runtimes     what answers in a pod
     api          the HTTP interface
 """

@@ -18,6 +18,7 @@ from control_plane.simulators.kubernetes import cluster as state
 from control_plane.simulators.kubernetes.cluster import ApiError, Cluster, Object, matches
 from control_plane.simulators.kubernetes.controllers import Controllers
 from control_plane.simulators.kubernetes.kinds import BY_PLURAL, KINDS, Kind
+from control_plane.simulators.kubernetes.runtimes import Runtimes
 
 VERSION: Final = {"major": "1", "minor": "31", "gitVersion": "v1.31.0-simulated", "platform": "linux/amd64", "gitCommit": "simulated"}
 APPLY: Final = "application/apply-patch+yaml"
@@ -33,10 +34,14 @@ class Simulation:
     running: bool = True
     away: bool = False
     """Refuses every request, as an API server that is down behind its load balancer."""
+    silent: bool = False
+    """Watches that are open tell nothing any more, and do not end: as where something in between forgot the connection."""
     controllers: Controllers = field(init=False)
+    runtimes: Runtimes = field(init=False)
 
     def __post_init__(self) -> None:
         self.controllers = Controllers(self.cluster)
+        self.runtimes = Runtimes(self.cluster)
 
     def settle(self) -> None:
         self.controllers.settle()
@@ -90,12 +95,16 @@ async def _answer(request: Request) -> Response:
     parts = [part for part in request.path_params["path"].split("/") if part]
     if (found := _discovery(parts)) is not None:
         return JSONResponse(found)
+    if (pod := _proxied(simulation, parts)) is not None:
+        path = "/" + "/".join(parts[parts.index("proxy") + 1 :])
+        status, said = simulation.runtimes.answer(pod, request.method, path, dict(request.headers))
+        return JSONResponse(said, status_code=status)
     asked = _read_path(parts)
     watching = request.query_params.get("watch", "").lower() in ("true", "1")
     verb = _verb(request.method, asked, watching)
     _permit(simulation.cluster, verb, asked)
     if watching:
-        return StreamingResponse(_watch(simulation.cluster, asked, request), media_type="application/json")
+        return StreamingResponse(_watch(simulation, asked, request), media_type="application/json")
     body = yaml.safe_load(await request.body()) if request.method != "GET" else None
     answer, status = _carry_out(simulation.cluster, verb, asked, request, body)
     async with simulation.cluster.changed:
@@ -255,8 +264,19 @@ def _list(cluster: Cluster, asked: _Asked, labels: str, fields: str) -> Object:
     }
 
 
-async def _watch(cluster: Cluster, asked: _Asked, request: Request) -> AsyncIterator[str]:
-    """Changes since `resourceVersion`, until `timeoutSeconds` are over; 410 in the stream where they are forgotten."""
+def _proxied(simulation: Simulation, parts: list[str]) -> Object | None:
+    """The pod whose control port is asked: `…/namespaces/N/pods/NAME:PORT/proxy/…`, which takes the right to `pods/proxy`."""
+    match parts:
+        case ["api", "v1", "namespaces", namespace, "pods", name, "proxy", *_]:
+            kind = BY_PLURAL["", "v1", "pods"]
+            _permit(simulation.cluster, "get", _Asked(kind, namespace, name, "proxy"))
+            return simulation.cluster.get(kind, namespace, name.partition(":")[0])
+    return None
+
+
+async def _watch(simulation: Simulation, asked: _Asked, request: Request) -> AsyncIterator[str]:
+    """Changes since `resourceVersion`, until `timeoutSeconds` are over, with bookmarks; 410 where they are forgotten."""
+    cluster = simulation.cluster
     query = request.query_params
     labels, since = query.get("labelSelector", ""), int(query.get("resourceVersion") or 0)
     loop = asyncio.get_running_loop()
@@ -269,10 +289,17 @@ async def _watch(cluster: Cluster, asked: _Asked, request: Request) -> AsyncIter
         yield _line("ERROR", ApiError(410, "Expired", f"too old resource version: {since} ({cluster.compacted})").body)
         return
     while (left := end - loop.time()) > 0:
-        for change in [one for one in cluster.log if one.version > since]:
+        if simulation.away:
+            return
+        told, bookmarks = since, query.get("allowWatchBookmarks") == "true"
+        for change in [one for one in cluster.log if one.version > since and not simulation.silent]:
             since = change.version
             if change.key[1] == asked.kind.kind and asked.namespace in (None, change.key[2]) and matches(change.object, labels):
+                told = since
                 yield _line(change.type, change.object)
+        if bookmarks and told != since:
+            version = {"metadata": {"resourceVersion": str(since)}}
+            yield _line("BOOKMARK", {"kind": asked.kind.kind, "apiVersion": asked.kind.api_version, **version})
         async with cluster.changed:
             try:
                 async with asyncio.timeout(min(left, 1.0)):

@@ -55,6 +55,14 @@ def serve() -> None:
     raise typer.Exit(main())
 
 
+@app.command()
+def prepare() -> None:
+    """Bring the database to what this environment and revision ask for, and end: what an init container runs before `serve`."""
+    from app.serve import prepare as run_boot
+
+    raise typer.Exit(run_boot())
+
+
 @release_app.command("describe")
 def describe() -> None:
     """Print the release's catalogue as canonical JSON; its SHA-256 is the release's id."""

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,18 +21,28 @@ app = typer.Typer()
 
 @app.command("export")
 def export(
-    file: Annotated[Path, typer.Argument(help="The archive to write (.zip); it must not exist.")],
+    file: Annotated[Path, typer.Argument(help="The archive to write (.zip), which must not exist; with --keep the folder it goes to.")],
+    keep: Annotated[
+        int | None, typer.Option("--keep", min=1, help="Name it by the time, and delete all but the newest so many there.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write everything this runtime holds to one archive: database, files, and all records in open formats."""
     settings = read_settings()
     key = settings.data_key.get_secret_value() if settings.data_key else None
+    folder = file
+    if keep is not None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = folder / f"{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.zip"
     done = run(
         lambda: exporting.export(
             owner_url=owner_url(settings), storage=settings.storage, file=file, data_key=key, bindir=settings.pg_bindir
         ),
         as_json,
     ).summary()
+    if keep is not None:
+        for old in sorted(folder.glob("*.zip"))[:-keep]:
+            old.unlink()
     if as_json:
         return print_json({"data": done})
     typer.echo(f"{done['file']}: {done['tables']} tables with {done['rows']} rows, {done['files']} files, {done['bytes']} bytes.")

@@ -24,6 +24,7 @@ from app.core.plugins.report import ProcessorReport
 from app.core.plugins.retrying import Limits
 from app.core.plugins.schemas import PlanOut
 from app.core.plugins.survey import platform_of
+from app.core.runtime.leaving_word import leave_word
 from app.core.runtime.revision import RevisionDocument
 from app.core.runtime.settings import read_settings
 
@@ -189,6 +190,8 @@ def process(
         if report.changed:
             typer.echo(RESTART_HINT)
     if report.not_as_asked:
+        file = os.environ.get("DENTALPIN_REPORT_FILE")
+        leave_word(Path(file) if file else None, "modules_not_as_asked", "not every module is as asked", report.as_json()["modules"])
         raise typer.Exit(NOT_AS_ASKED)
 
 

@@ -13,7 +13,7 @@ from app.core.runtime.errors import SettingMissing
 
 # Whatever could give a serving process the owner's rights, libpq's own variables included.
 _OWNER_PREFIXES = ("OWNER_", "DENTALPIN_OWNER_")
-_ONLY_FOR_BOOT = frozenset({"DENTALPIN_KEEP_OLD", "PGPASSWORD", "PGPASSFILE", "PGUSER", "PGSERVICE", "PGSERVICEFILE"})
+_ONLY_FOR_BOOT = frozenset({"DENTALPIN_KEEP_OLD", "DENTALPIN_PREPARED", "PGPASSWORD", "PGPASSFILE", "PGUSER", "PGSERVICE", "PGSERVICEFILE"})
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,10 @@ class Environment:
     status_fd: int | None
     parent_pid: int | None
     keep_old: bool
+    prepared: bool
+    """Somebody else booted this database as owner just now (`dentalpin prepare`): this process only serves."""
+    report_file: Path | None
+    """Where a command that ends leaves why it failed, for whoever started it (Kubernetes' termination message)."""
     log_file: Path | None
     log_level: str
 
@@ -41,7 +45,9 @@ class Environment:
             revision_file=_path(variables, "DENTALPIN_REVISION_FILE"),
             status_fd=_number(variables, "DENTALPIN_STATUS_FD"),
             parent_pid=_number(variables, "DENTALPIN_PARENT_PID"),
-            keep_old=variables.get("DENTALPIN_KEEP_OLD", "").lower() in {"1", "true", "yes", "on"},
+            keep_old=_is_on(variables, "DENTALPIN_KEEP_OLD"),
+            prepared=_is_on(variables, "DENTALPIN_PREPARED"),
+            report_file=_path(variables, "DENTALPIN_REPORT_FILE"),
             log_file=_path(variables, "DENTALPIN_LOG_FILE"),
             log_level=variables.get("DENTALPIN_LOG_LEVEL", "INFO"),
         )
@@ -68,6 +74,10 @@ def _secret(variables: Mapping[str, str], name: str) -> str | None:
         return Path(file).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise SettingMissing(f"{name}_FILE={file} cannot be read: {error.strerror}") from error
+
+
+def _is_on(variables: Mapping[str, str], name: str) -> bool:
+    return variables.get(name, "").lower() in {"1", "true", "yes", "on"}
 
 
 def _path(variables: Mapping[str, str], name: str) -> Path | None:

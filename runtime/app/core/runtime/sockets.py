@@ -15,24 +15,24 @@ def public_socket(settings: Settings) -> socket.socket:
             raise BootFailed(f"DENTALPIN_LISTEN_FD={settings.listen_fd} is no open socket: {error.strerror}") from error
         listening.setblocking(False)
         return listening
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    return _bound(settings.host, settings.port, "DENTALPIN_HOST and DENTALPIN_PORT")
+
+
+def control_socket(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
+    """A port that only this process answers; on loopback, unless others are let in on purpose. Raises BootFailed."""
+    return _bound(host, port, "DENTALPIN_CONTROL_HOST and DENTALPIN_CONTROL_PORT")
+
+
+def _bound(host: str, port: int, settings: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((settings.host, settings.port))
+        listening.bind((host, port))
     except OSError as error:
         listening.close()
         raise BootFailed(
-            f"{settings.host}:{settings.port} cannot be listened on ({error.strerror}). "
-            "Stop what uses it, or set DENTALPIN_HOST and DENTALPIN_PORT to another address"
+            f"{host}:{port} cannot be listened on ({error.strerror}). Stop what uses it, or set {settings} to another address"
         ) from error
-    listening.setblocking(False)
-    return listening
-
-
-def control_socket() -> socket.socket:
-    """A loopback port that only this process answers."""
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listening.bind(("127.0.0.1", 0))
     listening.setblocking(False)
     return listening

@@ -29,6 +29,7 @@ from app.core.runtime import process
 from app.core.runtime.child import wait_for_child
 from app.core.runtime.errors import SettingMissing
 from app.core.runtime.fingerprint import SETTLED
+from app.core.runtime.forwarded import Forwarded
 from app.core.runtime.gate import Gate
 from app.core.runtime.idle import IdleWatch, earliest
 from app.core.runtime.locks import ServedState, ServingLocks
@@ -155,9 +156,9 @@ class ServingStage:
         return serving
 
     async def _start_server(self, app: ASGIApp, stack: AsyncExitStack) -> RuntimeServer:
-        control = control_socket()
+        control = control_socket(self._settings.control_host, self._settings.control_port)
         self._control_url = f"http://127.0.0.1:{control.getsockname()[1]}"
-        server = RuntimeServer(app, public=public_socket(self._settings), control=control)
+        server = RuntimeServer(Forwarded(app), public=public_socket(self._settings), control=control)
         await server.start()
         stack.push_async_callback(server.stop)
         return server

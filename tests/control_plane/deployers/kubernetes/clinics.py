@@ -20,7 +20,6 @@ ONE_NODE = ClusterFacts(
     domain="eu.clinics.example",
     storage_class="fast",
     access_mode="ReadWriteOnce",
-    pull_secret="registry",
     platform_namespace=None,
     control_networks=("198.51.100.7/32",),
     reach="proxy",

@@ -120,10 +120,14 @@ def test_pods_are_replaced_for_what_they_run_and_nothing_else(change, restarts):
         assert after.digest != before.digest
 
 
-def test_sleeping_and_another_password_leave_the_digest_as_it_is():
+def test_sleeping_leaves_the_digest_as_it_is_and_another_secret_changes_it_without_replacing_pods():
     facts, cluster = CLINICS["small"]
-    digests = {render(each, cluster, {"app.url": text}).digest for each in (facts, replace(facts, suspended=True)) for text in ("a", "b")}
-    assert len(digests) == 1
+    awake, asleep, other = (
+        render(each, cluster, {"app.url": text, "secret.key": "k" * 32})
+        for each, text in ((facts, "a"), (replace(facts, suspended=True), "a"), (facts, "b"))
+    )
+    assert awake.digest == asleep.digest != other.digest
+    assert awake.pod_digest == other.pod_digest
 
 
 @settings(max_examples=25)
@@ -147,8 +151,8 @@ def test_no_text_breaks_out_of_its_place(name, text, annotations):
 def test_the_namespace_comes_first_and_the_deployment_that_vouches_for_all_comes_last():
     kinds = [one["kind"] for one in manifests_of("large").objects]
     assert (kinds[0], kinds[-1], ORDER[-1]) == ("Namespace", "Deployment", "clinic")
-    facts, cluster = CLINICS["large"]
-    assert render_namespace(facts, cluster) == manifests_of("large").objects[0]
+    facts, _ = CLINICS["large"]
+    assert render_namespace(facts.tenant_id) == manifests_of("large").objects[0]
 
 
 def test_namespaces_are_named_by_the_tenant_and_tell_it():

@@ -11,7 +11,7 @@ import pytest
 from control_plane.config import Settings
 from control_plane.deployers.base import DatabaseAddress, Deployer, DeployerUnavailable, ObservationStatus, Placement, RuntimeRefused
 from control_plane.deployers.local.deployer import LocalDeployer
-from control_plane.deployers.local.secrets import scram_verifier
+from control_plane.deployers.scram import scram_verifier
 from dentalpin_kit.tokens import SigningKey
 
 DATABASE = DatabaseAddress("127.0.0.1", 5432, "t_1", "t_1_owner", "t_1_app")
