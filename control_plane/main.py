@@ -25,6 +25,7 @@ from control_plane.backups.router import checks as backup_checks
 from control_plane.backups.router import router as backups
 from control_plane.blast_radius.router import router as blast_radius
 from control_plane.campaigns.router import router as campaigns
+from control_plane.clusters.router import router as clusters
 from control_plane.compliance.router import router as compliance
 from control_plane.databases.router import router as database_servers
 from control_plane.drift.router import router as drift
@@ -65,6 +66,7 @@ ROUTERS = (
     blast_radius,
     drift,
     campaigns,
+    clusters,
     compliance,
     database_servers,
     keys,

@@ -13,7 +13,7 @@ from control_plane.config import Settings
 from control_plane.database import Database
 from control_plane.databases.base import DatabaseServer
 from control_plane.databases.servers import Servers
-from control_plane.deployers.base import Deployer
+from control_plane.deployers.base import Closes, Deployer
 from control_plane.deployers.local.deployer import LocalDeployer
 from control_plane.law.shelf import Shelf
 from control_plane.mail import Mailer, build_mailer
@@ -69,7 +69,7 @@ class Platform:
             shelf=Shelf(),
             prices=load_prices(),
             mailer=build_mailer(settings),
-            deployer=deployer or LocalDeployer(settings, key),
+            deployer=deployer or build_deployer(settings, key, database, vault, clock),
             sender=Sender(settings.webhook_networks),
             objects=open_store(settings),
             servers=Servers(settings, database, vault),
@@ -88,4 +88,16 @@ class Platform:
         return await self.servers.named(tenant.database_server)
 
     async def close(self) -> None:
+        if isinstance(self.deployer, Closes):
+            await self.deployer.close()
         await self.database.close()
+
+
+def build_deployer(settings: Settings, key: SigningKey, database: Database, vault: Vault, clock: Clock) -> Deployer:
+    """The one the settings name. Kubernetes' client is loaded where it is used, and nowhere else."""
+    if settings.deployer == "local":
+        return LocalDeployer(settings, key)
+    from control_plane.clusters.clusters import PlacedClusters
+    from control_plane.deployers.kubernetes.deployer import KubernetesDeployer
+
+    return KubernetesDeployer(settings, key, PlacedClusters(database, vault, clock.now))

@@ -15,6 +15,8 @@ KEPT: Final[tuple[Kept, ...]] = (
     Kept("pack_version", "control_plane.law", _ALWAYS, "the law as it was applied; revisions name the digests"),
     Kept("pack_edition", "control_plane.law", _ALWAYS, "which packs were in use from when, and who published them"),
     Kept("database_server", "control_plane.databases", "until it is taken out", "where tenants' data lies; its address is sealed"),
+    Kept("cluster", "control_plane.clusters", "until it is taken out", "where clinics run; its kubeconfig is sealed"),
+    Kept("clinic_place", "control_plane.clusters", _WITH_THE_TENANT, "which cluster carries a clinic"),
     Kept("release", "control_plane.releases", _ALWAYS, "revisions point to it"),
     Kept("operation", "control_plane.operations", _WITH_THE_TENANT, "what was done to a tenant, when and by whom"),
     Kept("operation_step", "control_plane.operations", _WITH_THE_TENANT, "the steps of an operation"),

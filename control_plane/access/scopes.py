@@ -20,6 +20,7 @@ AREAS: Final = (
     "payments",
     "databases",
     "resellers",
+    "clusters",
     "access",
     "audit",
     "support",

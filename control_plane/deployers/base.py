@@ -175,6 +175,13 @@ class Renders(Protocol):
         ...
 
 
+@runtime_checkable
+class Closes(Protocol):
+    """A deployer that keeps connections open."""
+
+    async def close(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Glimpse:
     """What the deployer itself knows of one tenant without asking its runtime: `ATTESTED` here means that a process serves."""

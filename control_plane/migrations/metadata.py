@@ -7,6 +7,7 @@ from control_plane.audit import models as audit
 from control_plane.backups import models as backups
 from control_plane.billing import models as billing
 from control_plane.campaigns import models as campaigns
+from control_plane.clusters import models as clusters
 from control_plane.database import Base
 from control_plane.databases import models as databases
 from control_plane.exit import models as leaving
@@ -31,6 +32,7 @@ MODELS = (
     access,
     audit,
     campaigns,
+    clusters,
     backups,
     billing,
     law,

@@ -11,6 +11,7 @@ from sqlalchemy import Table, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.access.models import Account, OidcSignIn
+from control_plane.clusters.models import ClusterRow
 from control_plane.databases.models import ServerRow
 from control_plane.vault.models import TenantKey
 from control_plane.vault.vault import Vault, key_name, place
@@ -29,6 +30,7 @@ SEALED: Final[tuple[tuple[Table, str], ...]] = (
     (cast(Table, WebhookEndpoint.__table__), "sealed_secret"),
     (cast(Table, WebhookEndpoint.__table__), "sealed_previous"),
     (cast(Table, ServerRow.__table__), "sealed_url"),
+    (cast(Table, ClusterRow.__table__), "sealed_kubeconfig"),
 )
 """(table, column) of every sealed value; the table has one primary key column."""
 

@@ -24,7 +24,7 @@ class Handle:
 
 class Clusters(Protocol):
     async def of(self, tenant_id: UUID) -> Handle:
-        """The cluster that carries the tenant. Raises RuntimeRefused where none does."""
+        """The cluster that carries the tenant. Raises NoCluster where none can."""
         ...
 
     async def all(self) -> Sequence[Handle]: ...

@@ -68,6 +68,7 @@ def test_every_list_is_cut_into_pages_or_says_why_not(document):
 
 WHOLE = {
     "/v1/compliance": "as many as there are packs in the product",
+    "/v1/clusters": "a handful, shown whole with how full each is",
     "/v1/database-servers": "a handful, shown whole with how full each is",
     "/v1/drift": "what runs something else than it should: looked at whole, and best empty",
     "/v1/stuck": "what waits for a person now: looked at whole, and best empty",
