@@ -45,7 +45,9 @@ from control_plane.releases import service as releases
 from control_plane.releases.describe import describe
 from control_plane.releases.router import router as modules
 from control_plane.releases.service import Offer
+from control_plane.resellers import transfers_router as transfers
 from control_plane.resellers.router import router as resellers
+from control_plane.resellers.statements_router import router as statements
 from control_plane.signup import pages as signup
 from control_plane.stuck.router import router as stuck
 from control_plane.support.router import everywhere as all_support
@@ -77,6 +79,9 @@ ROUTERS = (
     maintenance,
     modules,
     resellers,
+    statements,
+    transfers.clinic,
+    transfers.reseller_door,
     sign_ins,
     stuck,
     support,

@@ -20,6 +20,7 @@ from control_plane.operations.states import OperationState
 from control_plane.plans import service as plans
 from control_plane.plans.tariff import Quote, Tariff
 from control_plane.platform import Platform
+from control_plane.resellers.belonging import customer_of, prices_for
 from control_plane.revisions import service as revisions
 from control_plane.revisions.document import ModulePart, parse
 from control_plane.revisions.planner import ReasonKind
@@ -82,6 +83,11 @@ async def agree(
     if begins is None:
         begins = Begins.INVOICE if name is ProviderName.MANUAL else Begins.TRIAL if days else Begins.CHECKOUT
     row.provider, row.begins = name, begins
+    customer = await customer_of(session, tenant.id)
+    if customer is not None and reseller_id is None:
+        # Whichever way it came here: a reseller's customer is charged as the reseller's.
+        payer, reseller_id = PayerKind(customer.payer.value), customer.reseller_id
+        prices = prices or await prices_for(session, customer, tariff, chosen_currency, at=now)
     row.payer, row.reseller_id = payer, reseller_id
     row.prices = {item: str(amount) for item, amount in (prices or {}).items()}
     row.agreed_at, row.agreed_by, row.look_at = now, actor.label, now

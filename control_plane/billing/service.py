@@ -18,6 +18,7 @@ from control_plane.payments.errors import WrongAccount
 from control_plane.payments.values import Invoice, Item, Payer
 from control_plane.plans.tariff import Quote, Tariff
 from control_plane.platform import Platform
+from control_plane.resellers import ledger
 from control_plane.revisions import service as revisions
 from control_plane.revisions.document import RevisionContent, parse
 from control_plane.tenants.models import Tenant
@@ -137,6 +138,7 @@ async def take_over(session: AsyncSession, tenant: Tenant, wanted: Wanted, found
         _write_invoice(stored, invoice, wanted.reading, at)
         if (refusal := refusals.get(invoice.id)) is not None:
             stored.refused_method, stored.refused_reason = refusal.method, refusal.reason
+        await ledger.derive(session, stored, at=at)
     row.overdue_since = overdue_since(found.invoices, at)
     row.look_at = look_at(row, found.invoices, at)
     row.problem, row.problem_code, row.problem_since = None, None, None

@@ -13,6 +13,9 @@ from control_plane.operations.housekeeping import keep_house
 from control_plane.operations.surveying import survey
 from control_plane.operations.taking_up import take_up
 from control_plane.passes.base import Pass
+from control_plane.resellers.ledger import derive_all
+from control_plane.resellers.statements import issue_due
+from control_plane.resellers.transfers import expire_due
 from control_plane.signup.passes import run as signups
 from control_plane.support.passes import look
 from control_plane.vault.passes import rotate_due
@@ -36,4 +39,7 @@ PASSES: Final[tuple[Pass, ...]] = (
     Pass("exits", timedelta(hours=1), copies_due),
     Pass("support", timedelta(seconds=10), look),
     Pass("law_dates", timedelta(minutes=1), keep_the_law),
+    Pass("transfers", timedelta(minutes=10), expire_due),
+    Pass("statements", timedelta(hours=1), issue_due),
+    Pass("commission", timedelta(days=1), derive_all, patience=timedelta(hours=1)),
 )

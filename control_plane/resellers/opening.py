@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.access import accounts
@@ -17,28 +17,11 @@ from control_plane.access.models import Reseller
 from control_plane.access.scopes import Kind
 from control_plane.audit import service as audit
 from control_plane.resellers import service
+from control_plane.resellers.belonging import customers
 from control_plane.resellers.models import DemoTenant, ResellerTenant
 from control_plane.resellers.schemas import Used
 from control_plane.resellers.terms import Payer
 from control_plane.tenants.models import Tenant
-from control_plane.tenants.states import TenantState
-
-
-async def customer_of(session: AsyncSession, tenant_id: UUID, *, at: datetime | None = None) -> ResellerTenant | None:
-    """Whose customer a tenant is, or was at a moment; None for a direct customer of the platform."""
-    query = select(ResellerTenant).where(ResellerTenant.tenant_id == tenant_id)
-    if at is None:
-        query = query.where(ResellerTenant.until.is_(None))
-    else:
-        query = query.where(ResellerTenant.since <= at, func.coalesce(ResellerTenant.until > at, True))
-    found: ResellerTenant | None = await session.scalar(query.order_by(ResellerTenant.number.desc()).limit(1))
-    return found
-
-
-def customers(reseller_id: UUID) -> Select[ResellerTenant]:
-    """Those that are still there, demo tenants left out."""
-    living = select(ResellerTenant).join(Tenant, Tenant.id == ResellerTenant.tenant_id)
-    return living.where(ResellerTenant.reseller_id == reseller_id, ResellerTenant.until.is_(None), Tenant.state != TenantState.DELETED)
 
 
 async def used(session: AsyncSession, reseller_id: UUID) -> Used:

@@ -17,6 +17,7 @@ from control_plane.audit import service as audit
 from control_plane.pagination import WantedPage, page
 from control_plane.plans import official_tariff
 from control_plane.resellers import opening, service
+from control_plane.resellers.belonging import customers
 from control_plane.resellers.models import ResellerTenant, ResellerTerms
 from control_plane.resellers.pricing import price_list
 from control_plane.resellers.schemas import (
@@ -175,7 +176,7 @@ async def open_tenant(
 @router.get("/{reseller_id}/tenants", dependencies=[READ])
 async def list_customers(reseller: OwnReseller, session: Session, wanted: WantedPage) -> CustomerList:
     """Its customers, the last taken in first: also those that ended its access, of which it sees no more than this."""
-    found = await page(session, opening.customers(reseller.id), ResellerTenant.number, wanted=wanted, descending=True)
+    found = await page(session, customers(reseller.id), ResellerTenant.number, wanted=wanted, descending=True)
     ids = [row.tenant_id for row in found.items]
     named = {tenant.id: tenant for tenant in await session.scalars(select(Tenant).where(Tenant.id.in_(ids)))}
     in_force = select(TenantGrant.tenant_id).where(TenantGrant.reseller_id == reseller.id, TenantGrant.ended_at.is_(None))

@@ -1,0 +1,84 @@
+"""A reseller's customer at the payment provider: what it is charged, and what the reseller earns of it."""
+
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import select
+
+from control_plane.access.models import Reseller
+from control_plane.billing.states import PayerKind
+from control_plane.plans import official_tariff
+from control_plane.resellers import opening, service
+from control_plane.resellers.commission import commission
+from control_plane.resellers.ledger import collected
+from control_plane.resellers.models import CommissionEntry
+from control_plane.resellers.schemas import NewTerms
+from control_plane.resellers.terms import Payer
+from tests.support.billing import OPERATOR, billing_of
+from tests.support.payment_provider import serving
+
+
+@pytest.fixture(scope="module")
+def double():
+    with serving(manual=True) as provider:
+        yield provider
+
+
+@pytest.fixture
+async def billing(platform, double):
+    async with billing_of(platform, double) as made:
+        yield made
+
+
+async def customer(billing, payer):
+    """The clinic `sol` of a reseller that asks 35 for what costs 29, at least 80 %, for a commission of 20 %."""
+    sol = await billing.tenant()
+    now = billing.platform.clock.now()
+    async with billing.platform.database.transaction() as session:
+        terms = NewTerms(wholesale_percent=Decimal("80.00"), commission_percent=Decimal("20.00"))
+        reseller: Reseller = await service.create(session, "North", None, terms, actor=OPERATOR, at=now)
+        prices = {"plan.solo": {"EUR": Decimal("35.00")}}
+        await service.set_prices(session, reseller, official_tariff(), prices, actor=OPERATOR, at=now)
+        await opening.take_in(session, reseller.id, sol, payer=payer, actor=OPERATOR, at=now)
+    return sol
+
+
+async def earned(billing):
+    async with billing.platform.database.transaction() as session:
+        return list(await session.scalars(select(CommissionEntry).order_by(CommissionEntry.number)))
+
+
+async def test_the_clinic_is_charged_its_reseller_s_price_and_a_refund_takes_commission_back(billing):
+    sol = await customer(billing, Payer.CLINIC)
+    await billing.agree(sol, trial_days=1)
+    await billing.card(sol)
+    billing.move(days=1, hours=2)
+    agreement = await billing.bill(sol)
+    (invoice,) = [one for one in await billing.invoices(sol) if one.paid]
+    first = [(one.kind, one.amount) for one in await earned(billing)]
+
+    payment = billing.v1.invoices.retrieve(invoice.id, {"expand": ["payments"]}).payments.data[0].payment
+    billing.v1.refunds.create({"payment_intent": payment.payment_intent, "amount": 1000})
+    await billing.bill(sol)
+    (invoice,) = [one for one in await billing.invoices(sol) if one.paid]
+
+    assert {item: Decimal(amount) for item, amount in agreement.items.items()} == {"plan.solo": Decimal("35.00")}
+    assert (agreement.payer, agreement.reseller_id is not None) == (PayerKind.CLINIC, True)
+    assert first == [("paid", Decimal("7.00"))]
+    assert invoice.refunded == Decimal("10.00")
+    assert sum(one.amount for one in await earned(billing)) == commission(collected(invoice), Decimal(20)) < Decimal("7.00")
+
+
+async def test_a_reseller_that_pays_is_charged_wholesale_and_earns_no_commission_besides(billing):
+    sol = await customer(billing, Payer.RESELLER)
+    await billing.agree(sol, trial_days=1)
+    agreement = await billing.agreement(sol)
+    billed = billing.v1.customers.retrieve(agreement.customer)
+    await billing.card(sol)
+    billing.move(days=1, hours=2)
+    await billing.bill(sol)
+
+    assert {item: Decimal(amount) for item, amount in agreement.items.items()} == {"plan.solo": Decimal("23.20")}
+    assert (agreement.payer, billed.name) == (PayerKind.RESELLER, "North")
+    assert [one.paid > 0 for one in await billing.invoices(sol) if one.total] == [True]
+    assert await earned(billing) == []
