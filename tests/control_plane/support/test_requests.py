@@ -113,7 +113,7 @@ def test_every_state_of_the_runtime_is_understood_wherever_a_request_may_stand()
     assert lost == unmoved
 
 
-@pytest.mark.parametrize("where", UNFINISHED)
+@pytest.mark.parametrize("where", sorted(UNFINISHED))
 def test_every_unfinished_state_ends_with_its_time(where):
     for event in (SupportEvent.TIME_OVER, SupportEvent.NOBODY_ANSWERED):
         target = MACHINE.allows(where, event) and MACHINE.target(where, event)
