@@ -23,6 +23,7 @@ from control_plane.account_pages import pages as account_pages
 from control_plane.audit.router import router as audit
 from control_plane.backups.router import checks as backup_checks
 from control_plane.backups.router import router as backups
+from control_plane.billing import router as billing
 from control_plane.blast_radius.router import router as blast_radius
 from control_plane.campaigns.router import router as campaigns
 from control_plane.clusters.router import router as clusters
@@ -65,6 +66,10 @@ ROUTERS = (
     audit,
     backup_checks,
     backups,
+    billing.router,
+    billing.operators,
+    billing.tariffs,
+    billing.ingress,
     blast_radius,
     drift,
     campaigns,

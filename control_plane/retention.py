@@ -35,6 +35,7 @@ KEPT: Final[tuple[Kept, ...]] = (
     Kept("billed_invoice", "control_plane.billing", _WITH_THE_TENANT, "the books: invoices as the provider has them, without names"),
     Kept("payment_event", "control_plane.billing", "90 days", "each event of a provider once", cleared_by="billing.passes"),
     Kept("payment_account", "control_plane.billing", "one row per provider", "whose account the customers are in"),
+    Kept("manual_customer", "control_plane.payments", "until the clinic is erased", "whom invoices for bank transfers are made out to"),
     Kept("manual_subscription", "control_plane.payments", _ALWAYS, "bank transfer's own books"),
     Kept("manual_invoice", "control_plane.payments", _ALWAYS, "issued invoices; the law of accounting asks for them"),
     Kept("manual_payment", "control_plane.payments", _ALWAYS, "what arrived by bank transfer"),

@@ -131,10 +131,13 @@ async def tariff_of(session: AsyncSession, agreement: Agreement) -> Tariff:
     return await plans.get(session, agreement.tariff)
 
 
-async def quote_of(session: AsyncSession, agreement: Agreement, modules: list[ModulePart], *, plan: str | None = None) -> Quote:
+async def quote_of(
+    session: AsyncSession, agreement: Agreement, modules: list[ModulePart], *, plan: str | None = None, tariff: Tariff | None = None
+) -> Quote:
     """What these modules of a revision cost a month under the agreement, with its own prices. Modules that are there only because the law
-    asks for them cost nothing where the tariff says so."""
-    tariff = await tariff_of(session, agreement)
+    asks for them cost nothing where the tariff says so. `plan` and `tariff` take the place of the agreed ones.
+    """
+    tariff = tariff or await tariff_of(session, agreement)
     own = {item: Decimal(amount) for item, amount in agreement.prices.items()}
     return tariff.quote(
         plan or agreement.plan, [module.name for module in modules], agreement.currency, free=free_of(tariff, modules), own=own

@@ -1,183 +1,309 @@
-"""What is to be paid for a tenant, and taking over what the provider says about it."""
+"""What people do about a tenant's bill: look at a change's price and confirm exactly that, pay, end, come back.
 
-from datetime import datetime, timedelta
-from typing import Any, Final
-from uuid import UUID
+A provider is asked before any row is locked; whatever is to be changed at it is written down, and the operation `bill` does it.
+"""
 
-from sqlalchemy.dialects.postgresql import insert
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from hashlib import sha256
+from typing import Final
+from uuid import uuid4
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from control_plane.access.actors import WORKER
-from control_plane.access.models import Reseller
+from control_plane.access.actors import Actor
 from control_plane.audit import service as audit
 from control_plane.billing import agreements
-from control_plane.billing.bringing import Found, Wanted
-from control_plane.billing.models import READING, Agreement, BilledInvoice, PaymentAccount
-from control_plane.billing.states import AgreementStatus, PayerKind, ProviderName
-from control_plane.payments.errors import WrongAccount
-from control_plane.payments.values import Invoice, Item, Payer
-from control_plane.plans.tariff import Quote, Tariff
+from control_plane.billing.accounts import guard
+from control_plane.billing.errors import (
+    NothingOwed,
+    NothingToPayHere,
+    PreviewOutdated,
+    RefundTooMuch,
+    SubscriptionOver,
+    UnknownInvoice,
+)
+from control_plane.billing.models import Agreement, BilledInvoice
+from control_plane.billing.states import AgreementStatus, ProviderName
+from control_plane.billing.taking_over import items_of, payer_of
+from control_plane.operations.models import Operation
+from control_plane.payments.manual.provider import ManualProvider
+from control_plane.payments.values import InvoiceLine, InvoiceStatus, Item, Page
+from control_plane.plans import service as plans
+from control_plane.plans.tariff import ZERO, Quote, Tariff
 from control_plane.platform import Platform
-from control_plane.resellers import ledger
 from control_plane.revisions import service as revisions
 from control_plane.revisions.document import RevisionContent, parse
-from control_plane.tenants.models import Tenant
-from control_plane.tenants.states import TenantState
+from control_plane.tenants import service as tenants
+from control_plane.tenants.models import ObservedTenant, Tenant
+from control_plane.tenants.schemas import PlanOut
+from dentalpin_kit.canonical import digest
 
-SOON: Final = timedelta(hours=2)
-"""After a trial or a period ends: the provider makes its invoice a draft for an hour."""
-LONG: Final = timedelta(days=32)
-AGAIN: Final = timedelta(hours=1)
-"""When a reading that was begun and came to nothing is begun anew."""
-_GONE: Final = frozenset({TenantState.DELETING, TenantState.DELETED})
+GOOD_FOR: Final = timedelta(hours=1)
+"""How long a preview can be confirmed."""
 
 
-async def guard(platform: Platform, name: ProviderName) -> None:
-    """Before anything is changed. Raises WrongAccount where the provider's key opens another account than the one the customers are in."""
-    if name in platform.payments.verified:
-        return
-    account = await platform.payments.get(name).account()
-    async with platform.database.transaction() as session:
-        row = insert(PaymentAccount).values(provider=name, account=account, bound_at=platform.clock.now()).on_conflict_do_nothing()
-        await session.execute(row)
-        bound = (await session.get_one(PaymentAccount, name)).account
-    if bound != account:
-        raise WrongAccount(bound, account)
-    platform.payments.verified.add(name)
+@dataclass(frozen=True)
+class Shown:
+    """A change before it is confirmed: what is paid a month before and after, what is charged at once, and what it does to the clinic."""
+
+    at: datetime
+    confirmation: str
+    before: Quote
+    after: Quote
+    now: Decimal
+    lines: tuple[InvoiceLine, ...]
+    trial_ends: datetime | None
+    """Until then nothing is charged."""
+    effects: PlanOut | None
 
 
-async def wanted(session: AsyncSession, platform: Platform, tenant_id: UUID, *, operation_id: UUID) -> Wanted | None:
-    """What was agreed, read together with the number of the reading that begins now. None for a tenant that nobody pays for."""
-    tenant = await session.get_one(Tenant, tenant_id)
-    row = await agreements.of(session, tenant_id)
-    if row is None or tenant.copy_of is not None:
-        return None
-    content = parse((await revisions.desired(session, tenant)).document)
-    tariff = await agreements.tariff_of(session, row)
-    known = {one.id: one for one in await agreements.invoices_of(session, tenant_id)}
-    cancel = row.cancel_asked
-    if cancel is None and tenant.state is TenantState.CLOSING:
-        cancel = True
-    elif cancel is None and row.ends_with_tenant and tenant.state not in _GONE:
-        cancel = False
-    return Wanted(
-        tenant_id=tenant_id,
-        reading=int(await session.scalar(READING.next_value())),
-        key=str(operation_id),
-        provider=row.provider,
-        begins=row.begins,
-        payer=await payer_of(session, tenant, row, content),
-        shared=row.payer is PayerKind.RESELLER,
-        customer=row.customer,
-        subscription=row.subscription,
-        items=items_of(tariff, await agreements.quote_of(session, row, content.modules), content.clinic.locale),
-        currency=row.currency,
-        generation=tenant.generation,
-        settled=tenant.state is TenantState.ACTIVE,
-        prorate_at=row.prorate_at,
-        trial_ends=row.trial_ends,
-        agreed_at=row.agreed_at,
-        cancel=cancel,
-        end_now=tenant.state in _GONE,
-        now=platform.clock.now(),
-        refused={one.id: one.refused_method for one in known.values()},
-        known_subscriptions=frozenset(one.subscription for one in known.values() if one.subscription),
-    )
+@dataclass(frozen=True)
+class _Reckoned:
+    tariff: Tariff
+    before: Quote
+    after: Quote
+    items: tuple[Item, ...]
+    effects: PlanOut | None
 
-
-async def payer_of(session: AsyncSession, tenant: Tenant, agreement: Agreement, content: RevisionContent) -> Payer:
-    """Who gets the invoices: the clinic, or the reseller it came by."""
-    if agreement.payer is PayerKind.RESELLER:
-        reseller = await session.get_one(Reseller, agreement.reseller_id)
-        email = getattr(reseller, "billing_email", None) or tenant.owner_email
-        return Payer(f"reseller:{reseller.id}", email, reseller.name, tenant.country, content.clinic.locale)
-    return Payer(f"tenant:{tenant.id}", tenant.owner_email, tenant.name, tenant.country, content.clinic.locale, tenant.tax_id)
-
-
-def items_of(tariff: Tariff, quote: Quote, locale: str) -> tuple[Item, ...]:
-    """What is paid for: the plan, whatever it costs, and every module that costs something."""
-    plan = tariff.plan(quote.plan)
-    titles = {f"plan.{quote.plan}": plan.title.to(locale)}
-    return tuple(
-        Item(line.item, line.amount, titles.get(line.item, line.module or line.item))
-        for line in quote.lines
-        if line.amount or line.module is None
-    )
-
-
-async def take_over(session: AsyncSession, tenant: Tenant, wanted: Wanted, found: Found, *, at: datetime) -> None:
-    """Write what a reading found, unless a later one was quicker. `tenant` is locked."""
-    row = await agreements.of(session, tenant.id, lock=True)
-    if row is None or row.reading > wanted.reading or row.agreed_at != wanted.agreed_at:
-        return
-    before = row.status
-    row.reading, row.read_at = wanted.reading, at
-    row.customer = found.customer
-    subscription = found.subscription
-    if subscription is not None:
-        row.subscription, row.checkout = subscription.id, None
-        row.status = AgreementStatus.of(subscription.status)
-        row.items = {key: str(amount) for key, amount in sorted(subscription.items.items())}
-        row.trial_ends, row.period_ends = subscription.trial_ends, subscription.period_ends
-        row.cancels_at_period_end = subscription.cancels_at_period_end
-        row.has_method, row.method = subscription.has_method, subscription.method
-        row.ends_with_tenant = subscription.cancels_at_period_end and (
-            row.ends_with_tenant or (tenant.state is TenantState.CLOSING and row.cancel_asked is None and wanted.cancel is True)
+    def confirmation(self, agreement: Agreement, at: datetime) -> str:
+        """What was shown, in short: confirming with it confirms exactly this."""
+        lines = [[line.item, str(line.amount)] for line in self.after.lines]
+        return digest(
+            {
+                "at": at.isoformat(),
+                "tariff": self.tariff.id,
+                "plan": self.after.plan,
+                "lines": lines,
+                "present": agreement.items,
+                "subscription": agreement.subscription,
+                "status": agreement.status,
+            }
         )
-        if row.cancel_asked == wanted.cancel:
-            row.cancel_asked = None
-    if found.items_made:
-        row.generation = max(row.generation, wanted.generation)
-        row.prorate_at = None if row.prorate_at == wanted.prorate_at else row.prorate_at
-    refusals = {one.invoice: one for one in found.refusals}
-    for invoice in found.invoices:
-        stored = await session.get(BilledInvoice, (row.provider, invoice.id), with_for_update=True)
-        if stored is None:
-            stored = BilledInvoice(provider=row.provider, id=invoice.id, tenant_id=tenant.id)
-            session.add(stored)
-        _write_invoice(stored, invoice, wanted.reading, at)
-        if (refusal := refusals.get(invoice.id)) is not None:
-            stored.refused_method, stored.refused_reason = refusal.method, refusal.reason
-        await ledger.derive(session, stored, at=at)
-    row.overdue_since = overdue_since(found.invoices, at)
-    row.look_at = look_at(row, found.invoices, at)
-    row.problem, row.problem_code, row.problem_since = None, None, None
-    if row.status is not before:
-        audit.record(session, WORKER, "billing.status_changed", at=at, tenant_id=tenant.id, before=before, after=row.status)
 
 
-def _write_invoice(stored: BilledInvoice, invoice: Invoice, reading: int, at: datetime) -> None:
-    for name in ("number", "customer", "subscription", "status", "currency", "net", "total", "due", "paid", "refunded", "disputed"):
-        setattr(stored, name, getattr(invoice, name))
-    stored.lines = [line_as_json(line) for line in invoice.lines]
-    stored.created_at, stored.due_at, stored.paid_at = invoice.created, invoice.due_at, invoice.paid_at
-    stored.attempts, stored.next_attempt_at, stored.page = invoice.attempts, invoice.next_attempt, invoice.page
-    stored.reading, stored.read_at = reading, at
+async def preview(
+    session: AsyncSession, platform: Platform, tenant: Tenant, *, plan: str | None = None, modules: Sequence[str] | None = None
+) -> Shown:
+    """What a change of plan, of modules or of both costs and does. Writes nothing.
+
+    Raises NoAgreement, SubscriptionOver, UnknownPlan, PlanRetired, LimitExceeded, what planning modules raises and what the provider does.
+    """
+    row = await agreements.require(session, tenant)
+    reckoned = await _reckon(session, platform, tenant, row, plan, modules)
+    # Whole seconds: that is how exact providers are.
+    at = platform.clock.now().replace(microsecond=0)
+    now, lines = ZERO, tuple[InvoiceLine, ...]()
+    if row.subscription is not None and row.status is not AgreementStatus.TRIALING:
+        await guard(platform, row.provider)
+        found = await platform.payments.get(row.provider).preview(row.subscription, reckoned.items, at=at)
+        now, lines = found.now, found.lines
+    trial = row.trial_ends if row.status in (AgreementStatus.TRIALING, AgreementStatus.NEW) else None
+    return Shown(at, reckoned.confirmation(row, at), reckoned.before, reckoned.after, now, lines, trial, reckoned.effects)
 
 
-def line_as_json(line: Any) -> dict[str, Any]:
-    return {
-        "text": line.text,
-        "amount": str(line.amount),
-        "starts": line.starts.isoformat(),
-        "ends": line.ends.isoformat(),
-        "proration": line.proration,
-    }
+async def change(
+    session: AsyncSession,
+    platform: Platform,
+    tenant: Tenant,
+    *,
+    at: datetime,
+    confirmation: str,
+    actor: Actor,
+    plan: str | None = None,
+    modules: Sequence[str] | None = None,
+) -> tuple[tenants.Started, Operation]:
+    """Do what a preview showed, at its price. `tenant` is locked.
+
+    The modules come first; what they cost is charged once they are there, from the moment of the preview on. Raises PreviewOutdated where
+    anything is different now, and what `preview` raises but for the provider.
+    """
+    now = platform.clock.now()
+    row = await agreements.require(session, tenant, lock=True)
+    if not now - GOOD_FOR <= at <= now:
+        raise PreviewOutdated("it is older than an hour.")
+    reckoned = await _reckon(session, platform, tenant, row, plan, modules)
+    if reckoned.confirmation(row, at) != confirmation:
+        raise PreviewOutdated("something changed since.")
+    started = tenants.Started(tenant, None)
+    if modules is not None:
+        started = await tenants.change_modules(session, platform, tenant, frozenset(modules), actor=actor)
+    audit.record(
+        session,
+        actor,
+        "billing.changed",
+        at=now,
+        tenant_id=tenant.id,
+        plan_before=row.plan,
+        plan=reckoned.after.plan,
+        tariff=reckoned.tariff.id,
+        monthly=str(reckoned.after.total),
+        currency=row.currency,
+    )
+    row.plan, row.tariff, row.prorate_at = reckoned.after.plan, reckoned.tariff.id, at
+    # Charged by the revision that was just recorded: an older one's items are made again.
+    row.generation = min(row.generation, tenant.generation - 1)
+    return started, await agreements.begin(session, tenant, actor=actor, at=now)
 
 
-def overdue_since(invoices: tuple[Invoice, ...], at: datetime) -> datetime | None:
-    """Since when the oldest invoice that is still owed was refused, or is past its day. One that is on its way is not overdue."""
-    since = [
-        invoice.due_at or invoice.created
-        for invoice in invoices
-        if invoice.status.owed and invoice.due > 0 and (invoice.due_at < at if invoice.due_at else invoice.attempts > 0)
-    ]
-    return min(since, default=None)
+async def _reckon(
+    session: AsyncSession, platform: Platform, tenant: Tenant, row: Agreement, plan: str | None, modules: Sequence[str] | None
+) -> _Reckoned:
+    if row.status.over:
+        raise SubscriptionOver(tenant.slug)
+    content = parse((await revisions.desired(session, tenant)).document)
+    before = await agreements.quote_of(session, row, content.modules)
+    after_content, effects = content, None
+    if modules is not None:
+        chosen = frozenset(modules)
+        effects = await tenants.plan(session, platform, tenant, chosen)
+        after_content = (await revisions.propose(session, platform, tenant, chosen, await revisions.standing_of(session, tenant))).content
+    tariff = await agreements.tariff_of(session, row)
+    wanted = plan or row.plan
+    if wanted != row.plan:
+        # Another plan is agreed by what is sold today; who keeps theirs keeps its prices.
+        tariff = await plans.current(session, platform.clock.today())
+        tariff.plan(wanted, new=True)
+        tariff.refuse_too_small(wanted, await usage_of(session, tenant))
+    after = await agreements.quote_of(session, row, after_content.modules, plan=wanted, tariff=tariff)
+    return _Reckoned(tariff, before, after, items_of(tariff, after, content.clinic.locale), effects)
 
 
-def look_at(row: Agreement, invoices: tuple[Invoice, ...], at: datetime) -> datetime:
-    """When something is to happen at the provider by itself; events usually tell sooner."""
-    moments = [row.trial_ends, row.period_ends]
-    moments += [moment for invoice in invoices if invoice.status.owed for moment in (invoice.due_at, invoice.next_attempt)]
-    coming = [moment + SOON for moment in moments if moment is not None and moment + SOON > at]
-    return min([*coming, at + LONG])
+async def usage_of(session: AsyncSession, tenant: Tenant) -> dict[str, int]:
+    """What the tenant uses of its limits, as its runtime said last: {clinics, users, storage_gb}, as far as it says."""
+    seen = await session.get(ObservedTenant, tenant.id)
+    usage = (seen.attestation or {}).get("usage") if seen is not None else None
+    return {name: int(value) for name, value in (usage or {}).items() if isinstance(value, int)}
+
+
+async def quote(session: AsyncSession, tenant: Tenant, row: Agreement) -> tuple[Quote, RevisionContent]:
+    """What is paid a month for what the tenant is to run."""
+    content = parse((await revisions.desired(session, tenant)).document)
+    return await agreements.quote_of(session, row, content.modules), content
+
+
+async def checkout(session: AsyncSession, platform: Platform, tenant: Tenant, *, back: str) -> Page:
+    """A page on which the person subscribes with a card; `back` is opened afterwards. The page before is closed: nobody pays twice.
+
+    `tenant` is not locked. Raises NothingToPayHere where there is a subscription already or none is needed.
+    """
+    row = await agreements.require(session, tenant)
+    if row.provider is not ProviderName.STRIPE:
+        raise NothingToPayHere(tenant.slug, "it pays by bank transfer.")
+    if row.subscription is not None and not row.status.over:
+        raise NothingToPayHere(tenant.slug, "it has subscribed; cards are entered on the billing portal.")
+    await guard(platform, row.provider)
+    provider = platform.payments.get(row.provider)
+    found, content = await quote(session, tenant, row)
+    items = items_of(await agreements.tariff_of(session, row), found, content.clinic.locale)
+    customer = await provider.ensure_customer(await payer_of(session, tenant, row, content), known=row.customer)
+    if row.checkout is not None:
+        await provider.expire_checkout(row.checkout)
+    trial = row.trial_ends if row.trial_ends is not None and row.trial_ends > platform.clock.now() else None
+    page = await provider.checkout(tenant.id, customer, items, row.currency, trial_ends=trial, back=back, key=f"checkout:{uuid4()}")
+    row.customer, row.checkout = customer, page.id
+    return page
+
+
+async def portal(session: AsyncSession, platform: Platform, tenant: Tenant, *, back: str) -> Page:
+    """A page on which the payer changes the card and sees the invoices. Raises NothingToPayHere."""
+    row = await agreements.require(session, tenant)
+    if row.provider is not ProviderName.STRIPE or row.customer is None:
+        raise NothingToPayHere(
+            tenant.slug, "it pays by bank transfer." if row.provider is not ProviderName.STRIPE else "ask again in a moment."
+        )
+    await guard(platform, row.provider)
+    return await platform.payments.get(row.provider).portal(row.customer, back)
+
+
+async def end(session: AsyncSession, platform: Platform, tenant: Tenant, *, reason: str, actor: Actor) -> Operation:
+    """End the subscription with the period that is paid for. Nothing is deleted by it. `tenant` is locked."""
+    return await _ask(session, platform, tenant, cancel=True, reason=reason, actor=actor)
+
+
+async def keep(session: AsyncSession, platform: Platform, tenant: Tenant, *, actor: Actor) -> Operation:
+    """Take back an end that has not come yet. `tenant` is locked."""
+    return await _ask(session, platform, tenant, cancel=False, reason="", actor=actor)
+
+
+async def _ask(session: AsyncSession, platform: Platform, tenant: Tenant, *, cancel: bool, reason: str, actor: Actor) -> Operation:
+    row = await agreements.require(session, tenant, lock=True)
+    if row.status.over:
+        raise SubscriptionOver(tenant.slug)
+    now = platform.clock.now()
+    row.cancel_asked = cancel
+    audit.record(session, actor, "billing.end_asked" if cancel else "billing.kept", at=now, tenant_id=tenant.id, reason=reason)
+    return await agreements.begin(session, tenant, actor=actor, at=now)
+
+
+async def sync(session: AsyncSession, platform: Platform, tenant: Tenant, *, actor: Actor) -> Operation:
+    """Have the provider read now. `tenant` is locked."""
+    await agreements.require(session, tenant)
+    now = platform.clock.now()
+    audit.record(session, actor, "billing.read_asked", at=now, tenant_id=tenant.id)
+    return await agreements.begin(session, tenant, actor=actor, at=now)
+
+
+async def invoice_of(session: AsyncSession, tenant: Tenant, invoice: str) -> tuple[Agreement, BilledInvoice]:
+    """Raises NoAgreement, UnknownInvoice."""
+    row = await agreements.require(session, tenant)
+    found = next((one for one in await agreements.invoices_of(session, tenant.id) if one.id == invoice), None)
+    if found is None:
+        raise UnknownInvoice(invoice)
+    return row, found
+
+
+async def pay(session: AsyncSession, platform: Platform, tenant: Tenant, invoice: str, *, actor: Actor) -> None:
+    """Collect an open invoice from the present card, now. The tenant is read soon after. Raises NothingOwed, PaymentDeclined."""
+    row, found = await invoice_of(session, tenant, invoice)
+    if found.status is not InvoiceStatus.OPEN:
+        raise NothingOwed(invoice, found.status)
+    if found.provider is not ProviderName.STRIPE:
+        raise NothingToPayHere(tenant.slug, "the invoice is paid by bank transfer and says where to.")
+    await guard(platform, found.provider)
+    now = platform.clock.now()
+    await platform.payments.get(found.provider).pay(invoice, key=f"pay:{invoice}:{uuid4()}")
+    audit.record(session, actor, "billing.pay_asked", at=now, tenant_id=tenant.id, invoice=invoice)
+    row.look_at = now
+
+
+async def refund(
+    session: AsyncSession, platform: Platform, tenant: Tenant, invoice: str, *, amount: Decimal, reason: str, actor: Actor
+) -> None:
+    """Give back some of what was paid. Twice the same before the first was read is once. Raises RefundTooMuch."""
+    row, found = await invoice_of(session, tenant, invoice)
+    left = found.paid - found.refunded - found.disputed
+    if amount > left:
+        raise RefundTooMuch(f"{max(left, ZERO)} {found.currency}")
+    await guard(platform, found.provider)
+    now = platform.clock.now()
+    # What was given back before is part of the key: a second refund of the same amount is another one once the first was read.
+    key = sha256(f"refund:{invoice}:{amount}:{found.refunded}".encode()).hexdigest()
+    await platform.payments.get(found.provider).refund(invoice, amount, reason=reason, key=key)
+    audit.record(session, actor, "billing.refund_asked", at=now, tenant_id=tenant.id, invoice=invoice, amount=str(amount), reason=reason)
+    row.look_at = now
+
+
+async def record_payment(
+    session: AsyncSession,
+    platform: Platform,
+    tenant: Tenant,
+    invoice: str,
+    *,
+    amount: Decimal,
+    received_on: date,
+    reference: str,
+    actor: Actor,
+) -> None:
+    """Write down a bank transfer that arrived. The same day, amount and reference again is the same transfer."""
+    row, found = await invoice_of(session, tenant, invoice)
+    provider = platform.payments.get(found.provider)
+    if not isinstance(provider, ManualProvider):
+        raise NothingToPayHere(tenant.slug, "the invoice is collected from a card; the provider knows when it is paid.")
+    key = sha256(f"{received_on}:{amount}:{reference}".encode()).hexdigest()
+    await provider.record_payment(invoice, amount, received_on=received_on, reference=reference, key=key, by=actor.label)
+    now = platform.clock.now()
+    audit.record(session, actor, "billing.payment_recorded", at=now, tenant_id=tenant.id, invoice=invoice, amount=str(amount))
+    row.look_at = now

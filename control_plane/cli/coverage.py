@@ -29,6 +29,7 @@ BY_HAND: Final[Mapping[str, str]] = {
 BROWSERS: Final = "a door for browsers: it answers with a cookie, and a command line has a key"
 WITHOUT: Final[Mapping[str, str]] = {
     "/v1/session": BROWSERS,
+    "/v1/payments/webhooks": "a door for the payment providers, who sign what they send",
 }
 """Beginnings of paths → why there is no command."""
 

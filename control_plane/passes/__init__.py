@@ -4,6 +4,8 @@ from datetime import timedelta
 from typing import Final
 
 from control_plane.backups.passes import begin_due, check_one, tidy
+from control_plane.billing.passes import begin_due as billing_due
+from control_plane.billing.passes import reconcile as billing_reconcile
 from control_plane.campaigns.driving import drive_campaigns
 from control_plane.exit.deletions import delete_due
 from control_plane.exit.erasing import copies_due
@@ -24,6 +26,8 @@ from control_plane.webhooks.delivery import run as webhooks
 __all__ = ["PASSES", "Pass"]
 
 PASSES: Final[tuple[Pass, ...]] = (
+    Pass("billing", timedelta(seconds=10), billing_due),
+    Pass("billing_reconcile", timedelta(days=1), billing_reconcile, patience=timedelta(hours=2)),
     Pass("housekeeping", timedelta(hours=1), keep_house),
     Pass("vault", timedelta(days=1), rotate_due),
     Pass("backups", timedelta(minutes=1), begin_due),

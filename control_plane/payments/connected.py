@@ -11,6 +11,7 @@ from control_plane.billing.errors import ProviderNotConnected
 from control_plane.billing.states import ProviderName
 from control_plane.config import Settings
 from control_plane.database import Database
+from control_plane.payments.manual.provider import ManualProvider
 from control_plane.payments.provider import PaymentProvider
 from control_plane.payments.stripe_provider import StripeProvider
 
@@ -30,6 +31,10 @@ class Payments:
         if key is not None:
             secret = _secret(settings.stripe_webhook_secret, settings.stripe_webhook_secret_file)
             found[ProviderName.STRIPE] = StripeProvider(key, webhook_secret=secret, base_url=settings.stripe_url)
+        if settings.bank_account is not None:
+            found[ProviderName.MANUAL] = ManualProvider(
+                database, now, tax_percent=settings.invoice_tax_percent, due_days=settings.invoice_due_days
+            )
         return cls(found, demonstration=key is not None and settings.stripe_url is not None)
 
     @property

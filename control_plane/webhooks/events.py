@@ -39,6 +39,13 @@ _ALL: Final = (
     EventType("support.revoked", "A clinic ended support's access.", ("request", "reads")),
     EventType("support.closed", "The platform ended support's access, or took its request back.", ("request", "reads")),
     EventType("support.ended", "The time of support's access was over.", ("request", "reads")),
+    EventType("billing.agreed", "A tenant agreed on a plan.", ("plan", "tariff", "currency")),
+    EventType("billing.changed", "A tenant confirmed a change of its plan or modules.", ("plan", "monthly", "currency")),
+    EventType("billing.status_changed", "A subscription stands otherwise at its provider.", ("before", "after")),
+    EventType("billing.invoice_paid", "An invoice was paid.", ("invoice", "number", "total", "currency")),
+    EventType("billing.payment_failed", "An invoice could not be collected.", ("invoice", "number", "due", "currency")),
+    EventType("billing.refunded", "Some of a payment was given back.", ("invoice", "number", "amount", "currency")),
+    EventType("billing.disputed", "A payment is disputed at the bank.", ("invoice", "number", "amount", "currency")),
     TEST,
 )
 EVENTS: Final[Mapping[str, EventType]] = {event.name: event for event in _ALL}

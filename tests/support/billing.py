@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from control_plane.access.actors import Actor
 from control_plane.billing import agreements
 from control_plane.billing.models import Agreement, BilledInvoice
@@ -59,6 +61,9 @@ class Billing:
     async def agreement(self, tenant: Tenant) -> Agreement:
         async with self.platform.database.transaction() as session:
             return await agreements.require(session, tenant)
+
+    async def require(self, session: AsyncSession, tenant: Tenant) -> Agreement:
+        return await agreements.require(session, tenant)
 
     async def invoices(self, tenant: Tenant) -> list[BilledInvoice]:
         async with self.platform.database.transaction() as session:

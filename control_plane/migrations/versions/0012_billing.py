@@ -21,6 +21,7 @@ TABLES = (
     "billing_agreement",
     "billed_invoice",
     "payment_event",
+    "manual_customer",
     "manual_subscription",
     "manual_invoice",
     "manual_payment",
@@ -142,6 +143,16 @@ def upgrade() -> None:
     op.create_index("ix_payment_event_received_at", "payment_event", ["received_at"])
     op.create_index("ix_payment_event_tenant_id", "payment_event", ["tenant_id"])
     # Bank transfer is a provider of its own that happens to live here: these rows refer to each other and to no tenant's row.
+    op.create_table(
+        "manual_customer",
+        sa.Column("id", sa.String(length=80), nullable=False),
+        sa.Column("reference", sa.String(length=80), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("email", sa.String(length=254), nullable=False),
+        sa.Column("country", sa.String(length=2), nullable=False),
+        sa.Column("tax_id", sa.String(length=40), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_manual_customer"),
+    )
     op.create_table(
         "manual_subscription",
         sa.Column("id", sa.String(length=80), nullable=False),

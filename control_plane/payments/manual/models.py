@@ -28,6 +28,19 @@ from control_plane.payments.values import InvoiceStatus, SubscriptionStatus
 Money = Numeric(12, 2)
 
 
+class ManualCustomer(Base):
+    """Whom invoices are made out to."""
+
+    __tablename__ = "manual_customer"
+
+    id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    reference: Mapped[str] = mapped_column(String(80))
+    name: Mapped[str] = mapped_column(String(200))
+    email: Mapped[str] = mapped_column(String(254))
+    country: Mapped[str] = mapped_column(String(2))
+    tax_id: Mapped[str | None] = mapped_column(String(40))
+
+
 class ManualSubscription(Base):
     __tablename__ = "manual_subscription"
     __table_args__ = (

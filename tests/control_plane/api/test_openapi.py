@@ -74,6 +74,8 @@ WHOLE = {
     "/v1/stuck": "what waits for a person now: looked at whole, and best empty",
     "/v1/webhooks/events": "as many as the product has",
     "/v1/keys": "a handful, shown whole so that none is overlooked",
+    "/v1/payments/providers": "two at most",
+    "/v1/tariffs": "a few a year",
     "/v1/tenants/{slug}/access": "a tenant's few people and resellers",
     "/v1/resellers/{reseller_id}/prices": "as many as the tariff sells",
     "/v1/tenants/{slug}/erasures": "one, or the few that were asked for again",
