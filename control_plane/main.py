@@ -69,7 +69,6 @@ ROUTERS = (
     billing.router,
     billing.operators,
     billing.tariffs,
-    billing.ingress,
     blast_radius,
     drift,
     campaigns,
@@ -175,6 +174,7 @@ def create_app(platform: Platform) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router, prefix="/v1", dependencies=[Depends(current_actor)])
     app.include_router(entrances, prefix="/v1")
+    app.include_router(billing.ingress, prefix="/v1")
     signup.install(app)
     downloads.install(app)
     for owners in (entrance.router, account_pages.router):

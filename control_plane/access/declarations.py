@@ -18,6 +18,7 @@ OPEN: Final[Mapping[tuple[str, str], str]] = {
     ("GET", "/docs/oauth2-redirect"): "a page of the same",
     ("GET", "/health/live"): "says that the process lives",
     ("GET", "/health/ready"): "says that the process serves",
+    ("POST", "/v1/payments/webhooks/{provider}"): "the provider's signature says who; it only says where to look",
     ("GET", "/signup"): "a form",
     ("POST", "/signup"): "opening a clinic; limited",
     ("POST", "/signup/consequences"): "what a choice on the form leads to",

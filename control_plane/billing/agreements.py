@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import select
@@ -25,6 +26,9 @@ from control_plane.revisions import service as revisions
 from control_plane.revisions.document import ModulePart, parse
 from control_plane.revisions.planner import ReasonKind
 from control_plane.tenants.models import Tenant
+
+AGAIN: Final = timedelta(hours=1)
+"""When a reading that was begun and came to nothing is begun anew."""
 
 
 async def of(session: AsyncSession, tenant_id: UUID, *, lock: bool = False) -> Agreement | None:
@@ -90,7 +94,7 @@ async def agree(
         prices = prices or await prices_for(session, customer, tariff, chosen_currency, at=now)
     row.payer, row.reseller_id = payer, reseller_id
     row.prices = {item: str(amount) for item, amount in (prices or {}).items()}
-    row.agreed_at, row.agreed_by, row.look_at = now, actor.label, now
+    row.agreed_at, row.agreed_by, row.look_at = now, actor.label, now + AGAIN
     row.trial_ends = now + timedelta(days=days) if days else None
     row.customer = row.customer if known is not None and known.provider == name else None
     row.checkout, row.subscription, row.status, row.items = None, None, AgreementStatus.NEW, {}

@@ -18,6 +18,7 @@ from control_plane.access.actors import WORKER
 from control_plane.audit import service as audit
 from control_plane.billing import agreements, happenings
 from control_plane.billing.accounts import guard
+from control_plane.billing.agreements import AGAIN
 from control_plane.billing.models import Agreement, PaymentEvent
 from control_plane.billing.states import AgreementStatus, ProviderName
 from control_plane.billing.taking_over import items_json
@@ -31,8 +32,6 @@ from control_plane.platform import Platform
 from control_plane.tenants.models import Tenant
 from control_plane.tenants.states import TenantState
 
-AGAIN: Final = timedelta(hours=1)
-"""When a reading that was begun and came to nothing is begun anew."""
 EVENTS_BACK: Final = timedelta(days=3)
 """How far back a provider's events are gone through each night: it repeats them itself for as long."""
 KEPT: Final = timedelta(days=90)
@@ -160,7 +159,7 @@ async def _look_now(platform: Platform, tenant_id: UUID) -> None:
     async with platform.database.transaction() as session:
         row = await agreements.of(session, tenant_id, lock=True)
         if row is not None:
-            row.look_at = min(row.look_at, platform.clock.now())
+            row.look_at = platform.clock.now()
 
 
 async def _nobodys(platform: Platform, name: ProviderName, provider: PaymentProvider, found: Subscription) -> None:

@@ -213,8 +213,8 @@ class StripeProvider:
         v1 = self._client.v1
         present = await _asked(v1.subscriptions.retrieve_async(subscription, {"expand": ["customer"]}))
         if present.status == "paused":
-            asked: Any = {"billing_cycle_anchor": "now"}
-            await _asked(v1.subscriptions.resume_async(subscription, asked, {"idempotency_key": key}))
+            # Its period begins now; what it has paused for is not charged.
+            await _asked(v1.subscriptions.resume_async(subscription, {}, {"idempotency_key": key}))
             present = await _asked(v1.subscriptions.retrieve_async(subscription, {"expand": ["customer"]}))
         return reading.subscription(present)
 

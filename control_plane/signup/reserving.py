@@ -13,9 +13,10 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.access.actors import Actor
+from control_plane.billing import accounts as payment_accounts
 from control_plane.billing import agreements
-from control_plane.billing import service as billing
 from control_plane.billing.states import Begins, ProviderName
+from control_plane.billing.taking_over import items_of
 from control_plane.errors import DomainError, TemporaryError
 from control_plane.mail import outbox
 from control_plane.payments.provider import PaymentProvider
@@ -103,7 +104,7 @@ async def ensure_page(platform: Platform, reservation_id: UUID, *, back: str) ->
         payer, items, currency, trial_ends = await _offered(session, platform, row)
         known, pages, provider_name = row.customer, row.pages, ProviderName(row.provider)
     provider = platform.payments.get(provider_name)
-    await billing.guard(platform, provider_name)
+    await payment_accounts.guard(platform, provider_name)
     customer = await provider.ensure_customer(payer, known=known)
     said = digest({"items": {item.key: str(item.amount) for item in items}, "trial": str(trial_ends)})
     page = await provider.checkout(
@@ -149,7 +150,7 @@ async def look(platform: Platform, reservation_id: UUID) -> None:
     if state not in (ReservationState.WAITING, ReservationState.CLOSING):
         return
     provider = platform.payments.get(provider_name)
-    await billing.guard(platform, provider_name)
+    await payment_accounts.guard(platform, provider_name)
     if refused is None and await _paid(provider, customer, reservation_id):
         await _open(platform, reservation_id, Begins.CHECKOUT)
         return
@@ -277,7 +278,7 @@ async def _offered(session: AsyncSession, platform: Platform, row: Reservation) 
     )
     trial_ends = row.created_at + timedelta(days=tariff.trial_days) if tariff.trial_days else None
     payer = _payer(row, country=proposal.requirements.country, tax_id=proposal.requirements.tax_id)
-    return payer, billing.items_of(tariff, quote, row.locale), currency, trial_ends
+    return payer, items_of(tariff, quote, row.locale), currency, trial_ends
 
 
 def _payer(row: Reservation, *, country: str, tax_id: str | None) -> Payer:

@@ -48,7 +48,7 @@ async def test_what_a_module_costs_is_shown_before_and_charged_so(billing, shown
     preview = await shown(sol, modules=["agenda"])
     assert (preview.before.total, preview.after.total) == (Decimal("29.00"), Decimal("41.00"))
     assert Decimal("0.00") < preview.now < Decimal("12.00")
-    assert [change.action for change in preview.effects.changes if change.name == "agenda"] == ["install"]
+    assert [change.name for change in preview.effects.install] == ["agenda"]
     billing.move(minutes=20)
     await confirm(sol, preview, modules=["agenda"])
 

@@ -1,0 +1,178 @@
+"""What the provider tells: signed, stored once, read there. Order and number mean nothing."""
+
+import json
+import random
+
+import pytest
+import stripe
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from control_plane.billing.models import PaymentEvent
+from tests.support.billing import WEBHOOK_SECRET, billing_of
+from tests.support.platform import api_of
+
+HOOK = "/v1/payments/webhooks/stripe"
+
+
+def signed(event, secret=WEBHOOK_SECRET):
+    body = json.dumps(event, separators=(",", ":"))
+    return {"content": body, "headers": {"stripe-signature": stripe.WebhookSignature.generate_signature_header(body, secret)}}
+
+
+@pytest.fixture
+async def door(billing):
+    """The API without a key, as the provider reaches it."""
+    async with api_of(billing.platform) as client:
+        client.headers.pop("Authorization")
+        yield client
+
+
+def events_of(billing, after=()):
+    known = {event["id"] for event in after}
+    account = billing.provider.double.account(billing.key)
+    return [event for event in account.book.all("event") if event["id"] not in known]
+
+
+async def settle(billing, tenant):
+    """What the platform's worker does by itself until nothing is due."""
+    for _ in range(3):
+        await billing.worker.run_passes("billing")
+        await billing.worker.drain()
+    return await billing.agreement(tenant)
+
+
+async def test_an_event_is_stored_once_and_has_its_tenant_read(billing, door):
+    sol = await billing.trial()
+    await billing.card(sol)
+    assert not (await billing.agreement(sol)).has_method
+    billing.platform.clock.advance(minutes=5)
+    event = events_of(billing)[-1]
+
+    answers = [(await door.post(HOOK, **signed(event))).json() for _ in range(3)]
+    assert [answer["new"] for answer in answers] == [True, False, False]
+    assert (await settle(billing, sol)).has_method
+    async with billing.platform.database.transaction() as session:
+        (stored,) = await session.scalars(select(PaymentEvent))
+        assert (stored.id, stored.tenant_id) == (event["id"], sol.id)
+
+
+async def test_what_is_not_signed_by_the_provider_does_nothing(billing, door):
+    event = {
+        "id": "evt_1",
+        "object": "event",
+        "type": "invoice.paid",
+        "created": 1,
+        "data": {"object": {"id": "in_1", "object": "invoice"}},
+    }
+    for forged in (
+        signed(event, "whsec_other"),
+        {"content": json.dumps(event)},
+        {"content": b"\xff\x00", "headers": {"stripe-signature": "t=1,v1=x"}},
+    ):
+        answer = await door.post(HOOK, **forged)
+        assert (answer.status_code, answer.json()["code"]) == (400, "webhook_signature_invalid")
+    assert (await door.post("/v1/payments/webhooks/manual", **signed(event))).status_code in (400, 409)
+    async with billing.platform.database.transaction() as session:
+        assert list(await session.scalars(select(PaymentEvent))) == []
+
+
+async def test_an_event_that_comes_while_the_provider_is_read_has_it_read_again(billing, door):
+    """A reading that began before an event must not say that nothing is left to read."""
+    sol = await billing.trial()
+    billing.platform.clock.advance(minutes=5)
+    event = events_of(billing)[-1]
+    original = billing.platform.payments.get("stripe").invoices
+
+    async def invoices(customer):
+        found = await original(customer)
+        await door.post(HOOK, **signed(event))
+        return found
+
+    billing.platform.payments.get("stripe").invoices = invoices
+    agreement = await billing.bill(sol)
+    assert agreement.look_at <= billing.platform.clock.now()
+
+
+STORIES = st.lists(st.sampled_from(["card", "decline", "month", "days", "refund", "end", "keep"]), min_size=2, max_size=6)
+
+
+@pytest.mark.full
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(story=STORIES, chance=st.randoms(use_true_random=False))
+async def test_at_rest_the_platform_says_what_the_provider_says_however_events_arrive(platform, double, story, chance):
+    await arrives_anyhow(platform, double, story, chance)
+
+
+@pytest.mark.parametrize(
+    ("seed", "story"),
+    [
+        (1, ["card", "month", "end", "refund", "decline", "month", "card"]),
+        (2, ["month", "card", "days", "end", "keep", "month"]),
+    ],
+)
+async def test_at_rest_the_platform_says_what_the_provider_says(platform, double, seed, story):
+    await arrives_anyhow(platform, double, story, random.Random(seed))
+
+
+async def arrives_anyhow(platform, double, story, chance):
+    """Live through a story at the provider while its events arrive doubled, shuffled, late or not at all, then come to rest."""
+    slug = f"sol-{chance.getrandbits(40):x}"
+    async with billing_of(platform, double) as billing, api_of(billing.platform) as client:
+        client.headers.pop("Authorization")
+        sol = await billing.trial(slug)
+        late, seen = [], []
+        for deed in story:
+            await do(billing, sol, deed)
+            new = events_of(billing, after=seen)
+            seen += new
+            arriving = [event for event in [*new, *new] if chance.random() < 0.6]
+            late += [event for event in new if event not in arriving]
+            chance.shuffle(arriving)
+            for event in arriving:
+                assert (await client.post(HOOK, **signed(event))).status_code == 200
+            if chance.random() < 0.5:
+                await settle(billing, sol)
+        chance.shuffle(late)
+        for event in late:
+            await client.post(HOOK, **signed(event))
+        await settle(billing, sol)
+        await same_as_provider(billing, sol)
+
+
+async def do(billing, tenant, deed):
+    v1 = billing.v1
+    agreement = await billing.agreement(tenant)
+    match deed:
+        case "card":
+            await billing.card(tenant)
+        case "decline":
+            await billing.card(tenant, "pm_card_chargeCustomerFail")
+        case "month":
+            billing.move(days=32)
+        case "days":
+            billing.move(days=4)
+        case "end" | "keep":
+            # As somebody does it on the provider's own pages.
+            present = v1.subscriptions.retrieve(agreement.subscription)
+            if present.status not in ("canceled", "paused"):
+                v1.subscriptions.update(agreement.subscription, {"cancel_at_period_end": deed == "end"})
+        case "refund":
+            paid = [charge for charge in v1.charges.list({"customer": agreement.customer}).data if charge.paid and not charge.refunded]
+            if paid:
+                v1.refunds.create({"charge": paid[0].id, "amount": 100})
+
+
+async def same_as_provider(billing, tenant):
+    provider = billing.platform.payments.get("stripe")
+    agreement = await billing.agreement(tenant)
+    there = await provider.subscription(agreement.subscription)
+    assert (agreement.status, agreement.trial_ends, agreement.period_ends) == (there.status, there.trial_ends, there.period_ends)
+    assert (agreement.cancels_at_period_end, agreement.method) == (there.cancels_at_period_end, there.method)
+    assert agreement.items == {key: f"{amount:.2f}" for key, amount in there.items.items()}
+    names = ("status", "total", "due", "paid", "refunded", "disputed", "attempts", "number")
+    here = {one.id: tuple(getattr(one, name) for name in names) for one in await billing.invoices(tenant)}
+    assert here == {one.id: tuple(getattr(one, name) for name in names) for one in await provider.invoices(agreement.customer)}
+    owed = [one for one in await billing.invoices(tenant) if one.status == "open" and one.attempts]
+    assert (agreement.overdue_since is None) == (not owed)
