@@ -76,7 +76,7 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
     platform = platform_of(request)
     actor = getattr(request.state, "actor", None)
     page = _PAGES.get_template(template).render(
-        say=say, demonstration=platform.payments.demonstration, actor=actor, path=request.url.path, **values
+        say=say, demonstration=platform.payments.demonstration, actor=actor, referrer=HEADERS["Referrer-Policy"], **values
     )
     return HTMLResponse(page, status, {**HEADERS, "Content-Language": say.language})
 

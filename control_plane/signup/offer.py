@@ -77,6 +77,16 @@ class Offer:
         return self.tariff.plans[self.quote.plan]
 
     @property
+    def plans(self) -> dict[str, Plan]:
+        """Those that are sold, the cheapest first."""
+        return dict(sorted(self.tariff.offered.items(), key=lambda one: one[1].price[self.currency]))
+
+    def held_by(self, plan: Plan) -> tuple[str, ...]:
+        """Modules of this release that a plan holds."""
+        there = {one.module.name for one in self.modules}
+        return tuple(name for name in plan.includes if name in there)
+
+    @property
     def base(self) -> Decimal:
         return self.plan.price[self.currency]
 

@@ -17,6 +17,7 @@ from control_plane.operations.models import Lease, Operation
 from control_plane.operations.states import OPEN, Direction, OperationState
 from control_plane.passes import PASSES
 from control_plane.passes.models import PeriodicPass
+from control_plane.signup.stuck import stuck_signups
 from control_plane.stuck.schemas import StuckOut, WayOut
 from control_plane.tenants.models import Tenant
 from control_plane.tenants.states import MACHINE, STUCK, UNDER_WAY, TenantEvent, TenantState
@@ -153,7 +154,7 @@ async def stuck_passes(session: AsyncSession, at: datetime) -> list[StuckOut]:
 
 
 Source = Callable[[AsyncSession, datetime], Awaitable[list[StuckOut]]]
-SOURCES: Final[tuple[Source, ...]] = (stuck_tenants, stuck_operations, stuck_passes)
+SOURCES: Final[tuple[Source, ...]] = (stuck_tenants, stuck_operations, stuck_passes, stuck_signups)
 """Whoever has states that can get stuck adds a function that finds them."""
 
 
