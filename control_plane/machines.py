@@ -9,6 +9,7 @@ from control_plane.mail.states import MACHINE as MAIL
 from control_plane.operations.states import MACHINE as OPERATION
 from control_plane.resellers.states import MACHINE as TRANSFER
 from control_plane.signup.states import MACHINE as RESERVATION
+from control_plane.standing.states import MACHINE as STANDING
 from control_plane.support.states import MACHINE as SUPPORT
 from control_plane.tenants.states import MACHINE as TENANT
 from control_plane.transitions import StateMachine
@@ -28,4 +29,5 @@ MACHINES: Final[dict[str, StateMachine[Any, Any]]] = {
     "support_request": SUPPORT,
     "tenant_transfer": TRANSFER,
     "signup_reservation": RESERVATION,
+    "payment_standing": STANDING,
 }

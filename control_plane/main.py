@@ -50,6 +50,7 @@ from control_plane.resellers import transfers_router as transfers
 from control_plane.resellers.router import router as resellers
 from control_plane.resellers.statements_router import router as statements
 from control_plane.signup import pages as signup
+from control_plane.standing.router import router as standing
 from control_plane.stuck.router import router as stuck
 from control_plane.support.router import everywhere as all_support
 from control_plane.support.router import router as support
@@ -87,6 +88,7 @@ ROUTERS = (
     transfers.clinic,
     transfers.reseller_door,
     sign_ins,
+    standing,
     stuck,
     support,
     all_support,

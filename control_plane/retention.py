@@ -61,6 +61,7 @@ KEPT: Final[tuple[Kept, ...]] = (
     Kept("export_link", "control_plane.exit", _WITH_THE_TENANT, "digests; who was given what to download"),
     Kept("erasure", "control_plane.exit", _ALWAYS, "proof that was asked for"),
     Kept("erasure_receipt", "control_plane.exit", _ALWAYS, "what became of a clinic in each system"),
+    Kept("payment_standing", "control_plane.standing", _WITH_THE_TENANT, "whether a tenant's payments are in order, and what follows"),
     Kept("idempotent_answer", "control_plane.idempotency", "one day", "to answer a repeated request", cleared_by="operations.housekeeping"),
     Kept(
         "state_transition",

@@ -65,3 +65,17 @@ class EveryHoursInvalid(Invalid):
 
     def __init__(self, given: int) -> None:
         super().__init__(f"Backups every {given} hours do not divide a day. Choose 1, 2, 3, 4, 6, 8, 12 or 24.", every_hours=given)
+
+
+class BackupUnverified(DomainError):
+    """A clinic is not archived on the strength of a backup that cannot be restored."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "backup_unverified"
+
+    def __init__(self, backup_id: UUID) -> None:
+        super().__init__(
+            f"The backup {backup_id} could not be restored, so the clinic was not stopped; it goes on as it was. "
+            "`GET /v1/backup-checks` says why. Mend that, then retry the operation.",
+            backup=str(backup_id),
+        )

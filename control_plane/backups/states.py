@@ -26,6 +26,7 @@ class BackupCause(StrEnum):
     ASKED = "asked"
     BEFORE_UPGRADE = "before_upgrade"
     BEFORE_RESTORE = "before_restore"
+    ARCHIVE = "archive"
     FINAL = "final"
 
 

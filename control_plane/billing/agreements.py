@@ -25,6 +25,7 @@ from control_plane.resellers.belonging import customer_of, prices_for
 from control_plane.revisions import service as revisions
 from control_plane.revisions.document import ModulePart, parse
 from control_plane.revisions.planner import ReasonKind
+from control_plane.standing import service as standing
 from control_plane.tenants.models import Tenant
 
 AGAIN: Final = timedelta(hours=1)
@@ -117,6 +118,7 @@ async def agree(
         payer=payer,
         trial_days=days,
     )
+    await standing.look(session, platform, tenant)
     await begin(session, tenant, actor=actor, at=now)
     return row
 

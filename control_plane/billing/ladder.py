@@ -87,6 +87,11 @@ class Verdict:
     """When the answer may be another one; None as long as the standing does not change."""
 
 
+def justified(overdue_since: datetime, now: datetime, rules: Rules) -> Rung:
+    """The highest rung that what is owed now could have led to: who paid the older invoices stands no higher than the rest asks."""
+    return max((rung for rung in Rung if rung is Rung.NONE or overdue_since + rules.after[rung] <= now), key=list(Rung).index)
+
+
 def climb(standing: Standing, now: datetime, rules: Rules) -> Verdict:
     """One step at most: the caller acts on it, writes the standing anew and asks again."""
     if standing.overdue_since is None:

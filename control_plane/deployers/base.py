@@ -121,6 +121,8 @@ class Attestation(BaseModel):
     operations: list[dict[str, Any]] = []
     owner_claimed: bool = False
     mode: str = "normal"
+    usage: dict[str, int] | None = None
+    """What of the plan is in use: clinics, users, storage_bytes."""
 
 
 class ObservationStatus(StrEnum):

@@ -30,7 +30,10 @@ from control_plane.tenants.models import Tenant
 from control_plane.tenants.states import TenantState
 
 LINK_LASTS: Final = timedelta(days=7)
-_HAS_DATA: Final = frozenset({TenantState.ACTIVE, TenantState.DEGRADED, TenantState.CHANGING, TenantState.CLOSING})
+_HAS_DATA: Final = frozenset({TenantState.ACTIVE, TenantState.DEGRADED, TenantState.CHANGING, TenantState.CLOSING}) | {
+    TenantState.ARCHIVING,
+    TenantState.ARCHIVED,
+}
 
 
 async def request(session: AsyncSession, platform: Platform, tenant: Tenant, *, actor: Actor) -> Operation:

@@ -23,6 +23,7 @@ from control_plane.releases import models as releases
 from control_plane.resellers import models as resellers
 from control_plane.revisions import models as revisions
 from control_plane.signup import models as signup
+from control_plane.standing import models as standing
 from control_plane.support import models as support
 from control_plane.tenants import models as tenants
 from control_plane.vault import models as vault
@@ -50,6 +51,7 @@ MODELS = (
     revisions,
     signup,
     support,
+    standing,
     tenants,
     vault,
     webhooks,

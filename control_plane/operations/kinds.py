@@ -21,6 +21,9 @@ class OperationKind(StrEnum):
     CLONE = "clone"
     EXPORT = "export"
     REHEARSE = "rehearse"
+    ARCHIVE = "archive"
+    """It was not paid for: back up, verify the backup, stop the runtime and keep everything."""
+    REOPEN = "reopen"
     CLOSE = "close"
     """Deletion was asked: stop the runtime and keep everything for as long as it can be undone."""
     UNDO_DELETE = "undo_delete"
@@ -37,6 +40,8 @@ class StepName(StrEnum):
     ATTEST = "attest"
     INVITE = "invite"
     BACKUP = "backup"
+    VERIFY = "verify"
+    """Restore the backup that was made, compare it, drop it again."""
     PLAN = "plan"
     """Record the revision on another release, if it still suits."""
     STOP = "stop"
@@ -105,6 +110,7 @@ STEP_KINDS: Final = {
     S.ATTEST: StepKind(timedelta(seconds=60)),
     S.INVITE: StepKind(timedelta(seconds=60), skippable=True),
     S.BACKUP: StepKind(timedelta(minutes=30)),
+    S.VERIFY: StepKind(timedelta(minutes=30)),
     S.PLAN: StepKind(timedelta(seconds=60)),
     S.STOP: StepKind(timedelta(seconds=120)),
     S.LOAD: StepKind(timedelta(minutes=30)),
@@ -181,6 +187,22 @@ KINDS: Final = {
         back=(S.CLEAR,),
         back_from=S.SCRATCH,
         supersedes=frozenset({K.REHEARSE}),
+    ),
+    K.ARCHIVE: Kind(
+        (S.BACKUP, S.VERIFY, S.STOP),
+        timedelta(hours=3),
+        start=E.ARCHIVE_STARTED,
+        success=E.ARCHIVED,
+        failure=E.OPERATION_FAILED,
+    ),
+    K.REOPEN: Kind(
+        # Everything is made sure of: it may have been archived in the middle of anything.
+        (S.SECRETS, S.DATABASE, S.DEPLOY, S.ATTEST),
+        timedelta(minutes=15),
+        supersedes=frozenset({K.ARCHIVE}),
+        start=E.REOPEN_STARTED,
+        success=E.ATTESTED,
+        failure=E.OPERATION_FAILED,
     ),
     K.CLOSE: Kind((S.STOP,), timedelta(minutes=30), cancels_all=True, start=E.CLOSE_STARTED),
     K.UNDO_DELETE: Kind(

@@ -19,6 +19,7 @@ from control_plane.resellers.ledger import derive_all
 from control_plane.resellers.statements import issue_due
 from control_plane.resellers.transfers import expire_due
 from control_plane.signup.passes import run as signups
+from control_plane.standing.passes import climb_ladders
 from control_plane.support.passes import look
 from control_plane.vault.passes import rotate_due
 from control_plane.webhooks.delivery import run as webhooks
@@ -42,6 +43,7 @@ PASSES: Final[tuple[Pass, ...]] = (
     Pass("deletions", timedelta(minutes=10), delete_due),
     Pass("exits", timedelta(hours=1), copies_due),
     Pass("support", timedelta(seconds=10), look),
+    Pass("standing", timedelta(seconds=10), climb_ladders),
     Pass("law_dates", timedelta(minutes=1), keep_the_law),
     Pass("transfers", timedelta(minutes=10), expire_due),
     Pass("statements", timedelta(hours=1), issue_due),

@@ -105,7 +105,7 @@ class PaymentsPart(Part):
     """The tenant's payments are not in order: why, what comes next once it was announced, and where to pay. No amounts."""
 
     state: Literal["banner", "no_new_modules", "read_only", "export_only"]
-    why: Literal["unpaid", "trial_over"]
+    why: Literal["unpaid", "trial_over", "ended"]
     next: Literal["no_new_modules", "read_only", "export_only", "archived"] | None = None
     next_on: date | None = None
     pay_at: str

@@ -36,6 +36,7 @@ from control_plane.revisions.document import (
 )
 from control_plane.revisions.models import Revision
 from control_plane.revisions.planner import NOTHING, ModuleSet, Standing, plan_modules
+from control_plane.standing.terms import terms_of
 from control_plane.tenants.models import ObservedTenant, Tenant
 
 _INSTALLED: Final = frozenset({"installed", "disabled", "to_upgrade", "to_remove"})
@@ -87,7 +88,8 @@ async def propose(
         isolated=await _isolated_part(session, tenant),
         platform=PlatformPart(url=platform.settings.public_url.rstrip("/"), public_key=platform.key.public),
     )
-    return Proposal(content, modules, requirements, catalogue, judged.law)
+    terms = await terms_of(session, platform, tenant.id, content.clinic)
+    return Proposal(terms.applied(content), modules, requirements, catalogue, judged.law)
 
 
 async def _isolated_part(session: AsyncSession, tenant: Tenant) -> IsolatedPart | None:

@@ -27,6 +27,8 @@ _STAGES = {
     TenantState.CHANGING: Stage.READY,
     TenantState.RESTORING: Stage.READY,
     TenantState.DEGRADED: Stage.READY,
+    TenantState.ARCHIVING: Stage.READY,
+    TenantState.ARCHIVED: Stage.READY,
     TenantState.CLOSING: Stage.GONE,
     TenantState.DELETING: Stage.GONE,
     TenantState.DELETE_FAILED: Stage.GONE,

@@ -24,6 +24,7 @@ from control_plane.releases.channels import Channel
 from control_plane.revisions import service as revisions
 from control_plane.revisions.changes import changes_between, price_change
 from control_plane.revisions.document import parse
+from control_plane.standing import service as payments
 from control_plane.tenants import slugs
 from control_plane.tenants.errors import InvalidFactName, InvalidSlug, OwnerClaimed, SlugTaken, TenantGoing, UnknownTenant
 from control_plane.tenants.models import ObservedTenant, Tenant
@@ -203,12 +204,14 @@ async def change_modules(session: AsyncSession, platform: Platform, tenant: Tena
     """Record what the tenant should run from now on. No operation where it already should and nothing is stuck.
 
     `tenant` is locked. Words that change without an effect (a reason, a corrected pack) make a revision and roll nothing out.
-    Raises TenantGoing, TenantBusy and the errors of compliance and planning.
+    Raises TenantGoing, TenantBusy, ModulesWaitForPayment and the errors of compliance and planning.
     """
     refuse_going(tenant)
     await operations.refuse_busy(session, tenant)
     now = platform.clock.now()
     desired = await revisions.desired(session, tenant)
+    running = [module.name for module in parse(desired.document).modules]
+    await payments.refuse_choice(session, platform, tenant, chosen, already=running)
     proposal = await revisions.propose(session, platform, tenant, chosen, await revisions.standing_of(session, tenant))
     clear_problem(session, tenant, at=now)
     tenant.law_edition = proposal.law.number

@@ -17,6 +17,8 @@ class TenantState(StrEnum):
     RESTORING = "restoring"
     FAILED = "failed"
     DEGRADED = "degraded"
+    ARCHIVING = "archiving"
+    ARCHIVED = "archived"
     CLOSING = "closing"
     DELETING = "deleting"
     DELETE_FAILED = "delete_failed"
@@ -28,6 +30,9 @@ class TenantEvent(StrEnum):
     ATTESTED = "attested"
     CHANGE_STARTED = "change started"
     RESTORE_STARTED = "restore started"
+    ARCHIVE_STARTED = "archiving started"
+    ARCHIVED = "backup verified and runtime stopped"
+    REOPEN_STARTED = "reopening started"
     OPERATION_FAILED = "operation failed"
     CLOSE_STARTED = "deletion asked"
     UNDO_STARTED = "deletion undone"
@@ -60,14 +65,24 @@ MACHINE: Final = StateMachine(
         Transition(S.DEGRADED, E.RESTORE_STARTED, S.RESTORING),
         Transition(S.RESTORING, E.ATTESTED, S.ACTIVE),
         Transition(S.RESTORING, E.OPERATION_FAILED, S.DEGRADED),
+        # Nobody pays for it any more: everything is kept, and nothing runs.
+        Transition(S.ACTIVE, E.ARCHIVE_STARTED, S.ARCHIVING),
+        Transition(S.DEGRADED, E.ARCHIVE_STARTED, S.ARCHIVING),
+        Transition(S.ARCHIVING, E.ARCHIVED, S.ARCHIVED),
+        Transition(S.ARCHIVING, E.OPERATION_FAILED, S.DEGRADED),
+        Transition(S.ARCHIVING, E.REOPEN_STARTED, S.CHANGING),
+        Transition(S.ARCHIVED, E.REOPEN_STARTED, S.CHANGING),
         *(
             Transition(source, E.CLOSE_STARTED, S.CLOSING)
-            for source in (S.PROVISIONING, S.FAILED, S.ACTIVE, S.CHANGING, S.RESTORING, S.DEGRADED)
+            for source in (S.PROVISIONING, S.FAILED, S.ACTIVE, S.CHANGING, S.RESTORING, S.DEGRADED, S.ARCHIVING, S.ARCHIVED)
         ),
         Transition(S.CLOSING, E.UNDO_STARTED, S.CHANGING),
         *(
             Transition(source, E.DELETE_STARTED, S.DELETING)
-            for source in (S.PROVISIONING, S.FAILED, S.ACTIVE, S.CHANGING, S.RESTORING, S.DEGRADED, S.CLOSING, S.DELETE_FAILED)
+            for source in (
+                *(S.PROVISIONING, S.FAILED, S.ACTIVE, S.CHANGING, S.RESTORING, S.DEGRADED),
+                *(S.ARCHIVING, S.ARCHIVED, S.CLOSING, S.DELETE_FAILED),
+            )
         ),
         # Cancelled, or failed, before anything was dropped.
         Transition(S.DELETE_FAILED, E.UNDO_STARTED, S.CHANGING),
@@ -90,6 +105,12 @@ MACHINE: Final = StateMachine(
             "Its last change failed or was cancelled; what was there before serves where it can.",
             "",
             "retry the operation, `PUT …/modules`, or restore a backup; it ends by itself when the runtime comes round",
+        ),
+        S.ARCHIVING: About(
+            Standing.UNDER_WAY, "A last backup is made and verified before its runtime is stopped.", _DEADLINE, f"{_OPERATION}; paying"
+        ),
+        S.ARCHIVED: About(
+            Standing.STABLE, "Not paid for: its runtime is stopped, everything is kept and can be exported; paying reopens it as it was."
         ),
         S.CLOSING: About(
             Standing.UNDER_WAY,

@@ -107,6 +107,7 @@ def test_the_platform_reads_what_a_runtime_attests():
         operations=[],
         owner_claimed=True,
         mode="normal",
+        usage={"clinics": 1, "users": 3, "storage_bytes": 9_000_000},
     ).model_dump(mode="json", by_alias=True)
 
     read = Attestation.model_validate(sent)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from control_plane.operations.kinds import StepName
-from control_plane.operations.steps import backing_up, billing, deleting, erasing, exporting, provisioning, restoring, upgrading
+from control_plane.operations.steps import archiving, backing_up, billing, deleting, erasing, exporting, provisioning, restoring, upgrading
 from control_plane.operations.steps.base import NotYet, Outcome, RuntimeNotAsAsked, Step, Tools, Work
 
 __all__ = ["STEPS", "NotYet", "Outcome", "RuntimeNotAsAsked", "Step", "Tools", "Work"]
@@ -17,4 +17,5 @@ STEPS: Final[dict[StepName, Step]] = {
     **exporting.STEPS,
     **erasing.STEPS,
     **billing.STEPS,
+    **archiving.STEPS,
 }

@@ -23,7 +23,11 @@ from control_plane.tenants.models import Tenant
 KEPT_BEFORE: Final = timedelta(days=30)
 """How long the state before an upgrade or a restore is kept, whatever the scheme says."""
 _BECAUSE: Final = {BackupCause.BEFORE_UPGRADE: "the state before an upgrade", BackupCause.BEFORE_RESTORE: "the state before a restore"}
-_CAUSES: Final = {OperationKind.UPGRADE: BackupCause.BEFORE_UPGRADE, OperationKind.RESTORE: BackupCause.BEFORE_RESTORE}
+_CAUSES: Final = {
+    OperationKind.UPGRADE: BackupCause.BEFORE_UPGRADE,
+    OperationKind.RESTORE: BackupCause.BEFORE_RESTORE,
+    OperationKind.ARCHIVE: BackupCause.ARCHIVE,
+}
 
 
 async def announce(session: AsyncSession, tenant: Tenant, operation: Operation) -> None:

@@ -82,7 +82,7 @@ def test_every_text_is_there_in_every_language():
 @pytest.mark.parametrize("language", TEXTS)
 @pytest.mark.parametrize("next_", ["no_new_modules", "read_only", "export_only", "archived"])
 @pytest.mark.parametrize("state", ["banner", "no_new_modules", "read_only", "export_only"])
-@pytest.mark.parametrize("why", ["unpaid", "trial_over"])
+@pytest.mark.parametrize("why", ["unpaid", "trial_over", "ended"])
 def test_every_state_can_be_told(why, state, next_, language):
     said = Payments(why=why, state=state, next=next_, next_on=date(2027, 3, 15), pay_at=PAY_AT).told(language)
 

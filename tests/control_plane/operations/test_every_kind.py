@@ -23,8 +23,9 @@ from tests.support.scripted import Away, Faults, Killed, Refused, Script
 MOMENTS = ("before", "in", "after")
 POINTS = [(kind, step, moment) for kind, facts in KINDS.items() for step in facts.steps for moment in MOMENTS]
 GO_BACK = [kind for kind, facts in KINDS.items() if facts.back]
+AFTER = {OperationKind.UNDO_DELETE: OperationKind.CLOSE, OperationKind.REOPEN: OperationKind.ARCHIVE}
 NEW = (OperationKind.PROVISION, OperationKind.CLONE)
-ENDS_IN = {OperationKind.CLOSE: "closing", OperationKind.DELETE: "deleted"}
+ENDS_IN = {OperationKind.CLOSE: "closing", OperationKind.DELETE: "deleted", OperationKind.ARCHIVE: "archived"}
 ANYBODY = Actor.operator("tests")
 
 
@@ -72,8 +73,8 @@ def at_rest(client, platform, worker, start):
             await worker.drain()
         if kind is OperationKind.CLONE:
             await client.post(f"/v1/operations/{made['operation']['id']}/cancel", json={"reason": "it becomes a copy instead"})
-        if kind is OperationKind.UNDO_DELETE:
-            await start(tenant_id, OperationKind.CLOSE)
+        if kind in AFTER:
+            await start(tenant_id, AFTER[kind])
             await worker.drain()
         return tenant_id, UUID(made["operation"]["id"])
 

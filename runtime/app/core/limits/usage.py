@@ -96,3 +96,9 @@ class Storage:
 
 async def usage(session: AsyncSession, storage: Storage) -> Usage:
     return Usage(await clinics(), await users(), await storage.used(session))
+
+
+async def seen_by_all(session: AsyncSession, storage: Storage) -> Usage:
+    """The same from a transaction that has chosen no clinic, and so sees the people of all."""
+    people, clinics_there = int((await session.execute(_USERS)).scalar_one()), int((await session.execute(_CLINICS)).scalar_one())
+    return Usage(clinics_there, people, await storage.used(session))

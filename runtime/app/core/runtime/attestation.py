@@ -73,6 +73,8 @@ class Attestation(_Value):
     operations: list[AttestedOperation]
     owner_claimed: bool
     mode: str
+    usage: dict[str, int] | None = None
+    """What of the plan is in use: clinics, users, storage_bytes."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,9 @@ def _lacks(row: ModuleRow | None, version: str, mounted: frozenset[str]) -> str 
     return None
 
 
-async def attest(session: AsyncSession, serving: ServingProcess, revision: AdoptedRevision) -> Attestation:
+async def attest(
+    session: AsyncSession, serving: ServingProcess, revision: AdoptedRevision, usage: dict[str, int] | None = None
+) -> Attestation:
     """The attestation of this process, as of this transaction."""
     rows = [ModuleRow(*row) for row in await session.execute(_MODULES)]
     mounted = serving.mounted
@@ -151,6 +155,7 @@ async def attest(session: AsyncSession, serving: ServingProcess, revision: Adopt
         operations=[_operation(row) for row in await session.execute(_OPERATIONS, {"last": OPERATIONS})],
         owner_claimed=bool(await session.scalar(_OWNER_CLAIMED)),
         mode=revision.document.get("mode", "normal"),
+        usage=usage,
     )
 
 

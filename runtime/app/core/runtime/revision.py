@@ -100,7 +100,9 @@ class PaymentsPart(_Part):
     """The clinic's payments are not in order. `mode` says what works meanwhile; this says why, what comes next, and where to pay."""
 
     state: Literal["banner", "no_new_modules", "read_only", "export_only"]
-    why: Literal["unpaid", "trial_over"] = Field(description="An invoice is owed, or a trial ended and nothing was agreed after it")
+    why: Literal["unpaid", "trial_over", "ended"] = Field(
+        description="An invoice is owed, or a trial or an agreement ended and nothing was agreed after it"
+    )
     next: Literal["no_new_modules", "read_only", "export_only", "archived"] | None = None
     next_on: date | None = Field(None, description="The day `next` comes, once its owner was told")
     pay_at: str = Field(description="Where the owner settles it")

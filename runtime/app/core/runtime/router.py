@@ -1,11 +1,13 @@
 """What the platform asks a runtime on its control channel. Every route here takes the platform's token and nothing else."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.auth.invitations import verify_platform_token
+from app.core.limits import usage
 from app.core.runtime import process
 from app.core.runtime.attestation import attest
 from app.core.runtime.errors import PlatformTokenMissing, StandAlone
@@ -26,9 +28,9 @@ async def for_attesting(request: Request, db: Session) -> None:
 
 
 @router.get("/api/v1/modules/-/attestation", include_in_schema=False)
-async def get_attestation(_: Annotated[None, Depends(for_attesting)], db: Session) -> dict[str, Any]:
+async def get_attestation(request: Request, _: Annotated[None, Depends(for_attesting)], db: Session) -> dict[str, Any]:
     serving = process.current()
     if serving is None or serving.revision is None:
         raise StandAlone
-    attestation = await attest(db, serving, serving.revision)
+    attestation = await attest(db, serving, serving.revision, asdict(await usage.seen_by_all(db, request.app.state.storage)))
     return {"data": attestation.model_dump(mode="json", by_alias=True), "message": None}

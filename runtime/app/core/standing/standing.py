@@ -17,7 +17,7 @@ class Payments:
     state: str
     """`banner`, `no_new_modules`, `read_only` or `export_only`."""
     why: str
-    """`unpaid`: an invoice is owed; `trial_over`: the trial ended and nothing was agreed after it."""
+    """`unpaid`: an invoice is owed; `trial_over`: the trial ended and nothing was agreed after it; `ended`: the agreement did."""
     next: str | None
     """What follows, once it was announced."""
     next_on: date | None

@@ -7,6 +7,7 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
     "en": {
         "why_unpaid": "A payment for this clinic's DentalPin is overdue.",
         "why_trial_over": "This clinic's trial is over, and no way to pay was agreed.",
+        "why_ended": "This clinic's agreement has ended.",
         "state_no_new_modules": "No modules can be added until that is settled; everything else works as always.",
         "next_no_new_modules": "From {on} no modules can be added.",
         "next_read_only": "From {on} the clinic is read-only: records can be read, printed and exported, and nothing can be changed.",
@@ -16,6 +17,7 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
     "es": {
         "why_unpaid": "Un pago de DentalPin de esta clínica está vencido.",
         "why_trial_over": "El periodo de prueba de esta clínica ha terminado y no se acordó ninguna forma de pago.",
+        "why_ended": "El contrato de esta clínica ha terminado.",
         "state_no_new_modules": "Hasta que se resuelva no se pueden añadir módulos; todo lo demás funciona como siempre.",
         "next_no_new_modules": "A partir del {on} no se podrán añadir módulos.",
         "next_read_only": (
