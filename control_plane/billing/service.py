@@ -175,7 +175,11 @@ async def usage_of(session: AsyncSession, tenant: Tenant) -> dict[str, int]:
     """What the tenant uses of its limits, as its runtime said last: {clinics, users, storage_gb}, as far as it says."""
     seen = await session.get(ObservedTenant, tenant.id)
     usage = (seen.attestation or {}).get("usage") if seen is not None else None
-    return {name: int(value) for name, value in (usage or {}).items() if isinstance(value, int)}
+    said = {name: int(value) for name, value in (usage or {}).items() if isinstance(value, int)}
+    if (stored := said.pop("storage_bytes", None)) is not None:
+        # A gigabyte that was begun does not fit into one less.
+        said["storage_gb"] = -(-stored // 1_000_000_000)
+    return said
 
 
 async def quote(session: AsyncSession, tenant: Tenant, row: Agreement) -> tuple[Quote, RevisionContent]:

@@ -183,9 +183,10 @@ async def insert(session: AsyncSession, tenant: Tenant, slug: str) -> bool:
 async def plan(session: AsyncSession, platform: Platform, tenant: Tenant, chosen: frozenset[str]) -> PlanOut:
     """What `change_modules` would change, and why. Writes nothing. Raises the same errors."""
     refuse_going(tenant)
-    proposal = await revisions.propose(session, platform, tenant, chosen, await revisions.standing_of(session, tenant))
     desired = await revisions.desired(session, tenant)
     before = parse(desired.document)
+    await payments.refuse_choice(session, platform, tenant, chosen, already=[module.name for module in before.modules])
+    proposal = await revisions.propose(session, platform, tenant, chosen, await revisions.standing_of(session, tenant))
     return PlanOut.of(
         tenant,
         proposal.content,

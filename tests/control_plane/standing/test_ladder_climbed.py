@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from control_plane.billing.states import AgreementStatus
 from control_plane.languages import day as in_words
+from control_plane.tenants.models import ObservedTenant
 
 
 async def test_a_plans_limits_reach_the_runtime_and_change_with_the_plan(sol):
@@ -154,3 +155,16 @@ async def test_a_clinic_nobody_agreed_for_has_neither_limits_nor_a_ladder(client
 
     assert (standing["state"], standing["limits"], standing["mode"]) == ("none", {}, "normal")
     assert made["desired"]["mode"] == "normal"
+
+
+async def test_a_smaller_plan_is_refused_for_what_is_in_use(sol, platform):
+    async with platform.database.transaction() as session:
+        seen = await session.get_one(ObservedTenant, sol.id, with_for_update=True)
+        seen.attestation = {**seen.attestation, "usage": {"clinics": 2, "users": 5, "storage_bytes": 20_000_000_001}}
+    await sol.agreement(plan="group")
+
+    refused = await sol.client.post("/v1/tenants/sol/billing/preview", json={"plan": "solo"})
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "plan_limit_exceeded")
+    assert refused.json()["over"] == {"clinics": {"present": 2, "limit": 1}, "storage_gb": {"present": 21, "limit": 20}}
+    assert (await sol.standing())["usage"]["users"] == 5

@@ -20,6 +20,8 @@ async def test_no_module_is_added_with_the_reason_and_the_way_out_but_one_can_go
     refused = await choose(sol, "agenda", "inventory")
 
     assert (refused.status_code, refused.json()["code"]) == (409, "modules_wait_for_payment")
+    planned = await sol.client.post("/v1/tenants/sol/plan", json={"modules": ["agenda", "inventory"]})
+    assert planned.json()["code"] == "modules_wait_for_payment"
     assert "inventory" in refused.json()["detail"]
     assert "overdue" in refused.json()["detail"]
     assert refused.json()["pay_at"] == "http://platform.example/account"
