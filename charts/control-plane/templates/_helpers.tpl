@@ -32,6 +32,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - { name: PUBLIC_URL, value: {{ .Values.publicUrl | quote }} }
 - { name: DENTALPIN_DATA, value: /var/lib/dentalpin }
 - { name: DENTALPIN_DEPLOYER, value: kubernetes }
+- { name: DENTALPIN_RUNTIME_IMAGE, value: {{ .Values.runtimeImage | default (printf "dentalpin/runtime:%s" .Chart.AppVersion) | quote }} }
 - { name: DENTALPIN_LOG_LEVEL, value: {{ .Values.logLevel | quote }} }
 - { name: DENTALPIN_MAIL_FROM, value: {{ .Values.mail.from | quote }} }
 - { name: DENTALPIN_OPERATORS_LOCALE, value: {{ .Values.mail.operatorsLocale | quote }} }
@@ -63,7 +64,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- range list "DATABASE_URL" "DENTALPIN_SIGNING_KEY" "DENTALPIN_VAULT_KEYS" "DENTALPIN_OPERATOR_KEY" }}
 - { name: {{ . }}, valueFrom: { secretKeyRef: { name: {{ $.Values.secretName | quote }}, key: {{ . }} } } }
 {{- end }}
-{{- range list "TENANT_DATABASE_ADMIN_URL" "DENTALPIN_SMTP_URL" "DENTALPIN_OBJECT_STORE_KEY_ID" "DENTALPIN_OBJECT_STORE_SECRET" }}
+{{- range list "TENANT_DATABASE_ADMIN_URL" "DENTALPIN_SMTP_URL" "DENTALPIN_OBJECT_STORE_KEY_ID" "DENTALPIN_OBJECT_STORE_SECRET" "STRIPE_SECRET_KEY" "STRIPE_WEBHOOK_SECRET" }}
 - { name: {{ . }}, valueFrom: { secretKeyRef: { name: {{ $.Values.secretName | quote }}, key: {{ . }}, optional: true } } }
 {{- end }}
 {{- end }}

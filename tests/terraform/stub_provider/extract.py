@@ -3,8 +3,8 @@
     pip download --no-deps --dest WHEELS cdktf-cdktf-provider-{aws,helm,ionoscloud,kubernetes,random}
     python tests/terraform/stub_provider/extract.py WHEELS
 
-Attributes and blocks, their types and whether they must be given are the published ones. What is not published there: which optional attribute a
-provider fills in by itself; all of them may be.
+Attributes and blocks, their types and whether they must be given are the published ones. What is not published there: which optional
+attribute a provider fills in by itself; all of them may be.
 """
 
 import io
@@ -32,9 +32,8 @@ Types = dict[str, Any]
 def used(prefix: str) -> tuple[set[str], set[str]]:
     """Resources and data sources of a provider that are named in our modules."""
     text = "\n".join(file.read_text() for file in TERRAFORM.rglob("*.tf"))
-    return set(re.findall(rf'^resource "({prefix}\w+)"', text, re.MULTILINE)), set(
-        re.findall(rf'^data "({prefix}\w+)"', text, re.MULTILINE)
-    )
+    named = re.findall(rf'^(resource|data) "({prefix}\w+)"', text, re.MULTILINE)
+    return {name for kind, name in named if kind == "resource"}, {name for kind, name in named if kind == "data"}
 
 
 def types_in(wheel: Path) -> tuple[str, Types]:
