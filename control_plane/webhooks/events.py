@@ -4,24 +4,18 @@ What is not listed stays inside. A receiver gets names and ids, and asks the API
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from control_plane.backups.events import EVENTS as BACKUPS
+from control_plane.campaigns.events import EVENTS as CAMPAIGNS
+from control_plane.exit.events import EVENTS as EXIT
+from control_plane.law.events import EVENTS as LAW
 from control_plane.webhooks.models import WebhookEvent
-
-
-@dataclass(frozen=True, slots=True)
-class EventType:
-    name: str
-    """The audit's word for the deed."""
-    summary: str
-    members: tuple[str, ...] = ()
-    """Details that go out, beside the tenant."""
-
+from control_plane.webhooks.types import EventType
 
 TEST: Final = EventType("webhook.test", "Somebody asked for a test of this endpoint.")
 _ALL: Final = (
@@ -36,6 +30,11 @@ _ALL: Final = (
     EventType("operation.retried", "A failed operation was taken up again.", ("operation",)),
     EventType("operation.succeeded", "An operation is done.", ("operation", "kind")),
     EventType("operation.failed", "An operation gave up; the reason says what to do.", ("operation", "kind", "reason")),
+    EventType("operation.rolled_back", "An operation failed and was taken back, data included.", ("operation", "kind", "reason")),
+    *CAMPAIGNS,
+    *BACKUPS,
+    *EXIT,
+    *LAW,
     EventType("support.requested", "An operator asks a clinic to be let in.", ("request", "minutes", "by")),
     EventType("support.accepted", "A clinic let support in.", ("request", "decided_by")),
     EventType("support.declined", "A clinic did not let support in.", ("request", "decided_by")),
@@ -51,6 +50,7 @@ _ALL: Final = (
     EventType("billing.disputed", "A payment is disputed at the bank.", ("invoice", "number", "amount", "currency")),
     TEST,
 )
+"""A concept's own are in its `events.py`, one tuple a line here."""
 EVENTS: Final[Mapping[str, EventType]] = {event.name: event for event in _ALL}
 
 

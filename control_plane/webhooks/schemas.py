@@ -8,9 +8,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from control_plane.languages import Language
 from control_plane.tenants.schemas import Email
-from control_plane.webhooks.events import EventType
 from control_plane.webhooks.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 from control_plane.webhooks.states import DeliveryState, EndpointState
+from control_plane.webhooks.types import EventType
 
 Url = Annotated[str, Field(min_length=8, max_length=2000, description="https, to a host that the internet reaches.")]
 Events = Annotated[list[str], Field(max_length=100, description="Names of events (`GET /v1/webhooks/events`); empty: all.")]
