@@ -12,6 +12,7 @@ from control_plane.campaigns.judging import why_unproved
 from control_plane.campaigns.models import Campaign, Member
 from control_plane.campaigns.pairs import note
 from control_plane.campaigns.states import MemberEvent, MemberState
+from control_plane.maintenance.rest import ASK_AGAIN, PatientsCame
 from control_plane.operations.models import Operation
 from control_plane.operations.states import OperationState
 from control_plane.revisions.models import Revision
@@ -48,6 +49,11 @@ async def _look(
                 member.move(MemberEvent.PROVED, at=at)
                 return
             member.reason = why
+        case OperationState.ROLLED_BACK if (operation.failure or {}).get("code") == PatientsCame.code:
+            # It broke nothing and says nothing about the release.
+            member.move(MemberEvent.DISPLACED, at=at, code=PatientsCame.code, reason=operation.reason)
+            member.next_at = at + ASK_AGAIN
+            return
         case OperationState.FAILED | OperationState.ROLLED_BACK:
             await _broke(session, campaign, member, operation, at=at)
             return

@@ -9,18 +9,35 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ValidationError
 
 from control_plane.deployers.base import Deployer, DeployerUnavailable, RuntimeRefused
+from control_plane.errors import DomainError
 from control_plane.maintenance.windows import USUAL, Span, Window, first_common
+from dentalpin_kit.problems import ErrorClass
 from dentalpin_kit.tokens import SigningKey, sign
 
 PATH: Final = "/api/v1/-/idle-slots"
 HOURS: Final = 168
 TOKEN_FOR: Final = timedelta(seconds=60)
+RESTART: Final = timedelta(minutes=5)
+"""The time without patients that taking a clinic to another revision needs once its backup is made."""
 ASK_AGAIN: Final = timedelta(minutes=15)
 """Appointments end early and are cancelled: while the window is open, the runtime is asked again after this long."""
 
 
 class UnreadableSlots(DeployerUnavailable):
     code: ClassVar[str] = "idle_slots_unreadable"
+
+
+class PatientsCame(DomainError):
+    """Nothing was changed: whoever planned the work takes it up again at a better time."""
+
+    status: ClassVar[int] = 409
+    code: ClassVar[str] = "in_use"
+    error_class: ClassVar[ErrorClass] = ErrorClass.USER
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A patient came or is due while the backup was made; the clinic was left as it is. Ask again when nobody is in treatment."
+        )
 
 
 class _Slot(BaseModel):
@@ -39,6 +56,10 @@ class Rest:
 
     slots: tuple[Span, ...] = ()
     unknown: str | None = None
+
+    def lasts(self, at: datetime, needs: timedelta) -> bool:
+        """Whether nobody is at work from `at` on for so long; true where that cannot be told, as when it was begun."""
+        return self.unknown is not None or any(slot.start <= at and at + needs <= slot.end for slot in self.slots)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from control_plane.audit import service as audit
 from control_plane.databases.base import KnowsSchema
 from control_plane.databases.names import beside
 from control_plane.deployers.base import Rehearses
+from control_plane.maintenance import rest
 from control_plane.operations.kinds import StepName
 from control_plane.operations.models import Operation
 from control_plane.operations.observing import observe_awake
@@ -28,8 +29,15 @@ from control_plane.upgrades.errors import RehearsalImpossible, ReleaseUnfit
 
 
 async def plan(work: Work, tools: Tools) -> Outcome:
-    """Look at what the runtime holds now, and record the revision on the wanted release. Raises ReleaseUnfit, ReleaseUnknown."""
+    """Look at what the runtime holds now, and record the revision on the wanted release. Raises ReleaseUnfit, ReleaseUnknown.
+
+    A campaign asked for a time without patients before the backup; that may have taken long, so it is asked again. Raises PatientsCame.
+    """
     platform = tools.platform
+    if "campaign" in work.params:
+        resting = await rest.ask(tools.deployer, platform.key, work.placement.tenant_id, needs=rest.RESTART)
+        if not resting.lasts(platform.clock.now(), rest.RESTART):
+            raise rest.PatientsCame
     seen = await observe_awake(platform, work.placement.tenant_id)
     async with platform.database.transaction() as session:
         tenant = await session.get_one(Tenant, work.placement.tenant_id)

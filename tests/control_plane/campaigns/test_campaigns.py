@@ -1,6 +1,7 @@
 """Campaigns on a simulated fleet: what is begun when, what stops them, and what counts."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
@@ -360,3 +361,29 @@ async def test_a_key_makes_it_once(fleet, platform, newer):
 async def test_what_cannot_be_meant_is_refused(client, body, code):
     answer = await client.post("/v1/campaigns", json=body)
     assert answer.json()["code"] == code, answer.text
+
+
+async def test_a_patient_who_comes_while_the_backup_is_made_is_not_disturbed(fleet, deployer, campaign, members, until, go_on, clock):
+    """It was at rest when it was begun, and is not when its release would be deployed: nothing happens, and it counts as no failure."""
+    tenants = await fleet(1)
+    place, asked, request = deployer.places[tenants["clinic-0"]], [], deployer.request
+
+    async def noticed(tenant_id, method, path, **given):
+        if "/idle-slots" in path:
+            asked.append(path)
+            if len(asked) == 2:
+                place.busy_until = clock.now() + timedelta(minutes=20)
+        return await request(tenant_id, method, path, **given)
+
+    deployer.request = noticed
+    begun = await campaign()
+    for _ in range(8):
+        await go_on()
+    waits = (await members(begun))["clinic-0"]
+
+    assert (waits["state"], waits["code"]) == ("waiting", "in_use")
+    assert place.applied == [1]
+    clock.advance(minutes=40)
+    done = await until(begun, "completed")
+    assert done["reason"] is None
+    assert place.revision["generation"] == 2
