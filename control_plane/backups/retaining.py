@@ -16,8 +16,6 @@ from control_plane.compliance.requirements import Requirements
 ALL_FOR: Final = timedelta(hours=48)
 TERM: Final = "backups"
 """The pack's term that keeps the last backup of each year."""
-LAWFUL: Final = ("clinical", "invoices")
-"""The pack's terms for which the last backup of a clinic that left is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +38,6 @@ class Kept:
 def scheme_of(requirements: Requirements) -> Scheme:
     term = requirements.profile.retention.get(TERM)
     return Scheme(years=term.years if term is not None and term.years is not None else 0)
-
-
-def final_until(requirements: Requirements, left: date, *, at_least: timedelta) -> tuple[date, str]:
-    """Until when the last backup of a clinic that left must be kept, and by which law."""
-    until, because = left + at_least, "the time in which a clinic may change its mind"
-    for name in LAWFUL:
-        term = requirements.profile.retention.get(name)
-        if term is not None and term.years is not None and (day := _years_later(left, term.years)) > until:
-            until, because = day, f"{name} records are kept for {term.years} years ({term.source})"
-    return until, because
 
 
 def superfluous(backups: Iterable[Kept], scheme: Scheme, *, zone: str, now: datetime) -> list[UUID]:
@@ -78,11 +66,3 @@ def _last_of_each(newest_first: Sequence[tuple[UUID, object]], count: int) -> se
         if period not in seen and len(seen) < count:
             seen[period] = one
     return set(seen.values())
-
-
-def _years_later(day: date, years: int) -> date:
-    try:
-        return day.replace(year=day.year + years)
-    except ValueError:
-        # The 29th of February; the term ends a day later rather than a day early.
-        return date(day.year + years, 3, 1)

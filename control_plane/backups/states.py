@@ -27,7 +27,6 @@ class BackupCause(StrEnum):
     BEFORE_UPGRADE = "before_upgrade"
     BEFORE_RESTORE = "before_restore"
     ARCHIVE = "archive"
-    FINAL = "final"
 
 
 S, E = BackupState, BackupEvent

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.access.actors import WORKER, Actor
+from control_plane.access.models import TenantGrant
 from control_plane.audit import service as audit
 from control_plane.audit.models import AuditEntry
 from control_plane.backups.models import Backup, BackupSchedule
@@ -256,6 +257,9 @@ async def _clear_rows(session: AsyncSession, tenant: Tenant, *, at: datetime) ->
         backup.move(BackupEvent.RETAINED_LONG_ENOUGH, at=at, reason="The clinic was erased.")
         await session.flush()
         backup.move(BackupEvent.REMOVED, at=at, reason="The clinic was erased.")
+    # Nobody has anything to see any more: not its owners, and no reseller.
+    grants = update(TenantGrant).where(TenantGrant.tenant_id == tenant.id, TenantGrant.ended_at.is_(None))
+    await session.execute(grants.values(ended_at=at))
     told = update(Operation).where(Operation.tenant_id == tenant.id, Operation.kind.in_(_SAID_TO_PEOPLE))
     await session.execute(told.values(result={}))
     blank = (

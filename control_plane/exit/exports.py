@@ -5,7 +5,7 @@ No link is ever shown to an operator: it is mailed to the owner, works once, and
 
 import hashlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -130,7 +130,7 @@ async def look_at_link(session: AsyncSession, token: str, *, at: datetime, lock:
 
 
 async def use_link(session: AsyncSession, token: str, *, at: datetime) -> TenantExport:
-    """Take the link; of two at once one gets it. Raises LinkUnknown."""
+    """Take the link; of two at once one gets it. A download that breaks gives it back (`content`). Raises LinkUnknown."""
     link, export = await look_at_link(session, token, at=at, lock=True)
     link.used_at = at
     audit.record(
@@ -139,12 +139,20 @@ async def use_link(session: AsyncSession, token: str, *, at: datetime) -> Tenant
     return export
 
 
-async def content(platform: Platform, export: TenantExport) -> AsyncIterator[bytes]:
-    """The archive itself, opened piece by piece; noted as downloaded once its end was handed over. Raises what vault and store raise."""
-    async with platform.database.transaction() as session:
-        key = await platform.vault.tenant_key(session, export.tenant_id)
-    async for piece in unseal(platform.objects.get(export.object_key), key, export.object_key):
-        yield piece
+async def content(platform: Platform, export: TenantExport, token: str) -> AsyncGenerator[bytes, None]:
+    """The archive itself, opened piece by piece; noted as downloaded once its end was handed over. Raises what vault and store raise.
+
+    `token` was taken by `use_link`; whoever did not get to the end may use it again.
+    """
+    try:
+        async with platform.database.transaction() as session:
+            key = await platform.vault.tenant_key(session, export.tenant_id)
+        async for piece in unseal(platform.objects.get(export.object_key), key, export.object_key):
+            yield piece
+    except BaseException:
+        async with platform.database.transaction() as session:
+            await session.execute(update(ExportLink).where(ExportLink.token_hash == _digest(token)).values(used_at=None))
+        raise
     async with platform.database.transaction() as session:
         now = platform.clock.now()
         done = update(TenantExport).where(TenantExport.id == export.id, TenantExport.downloaded_at.is_(None)).values(downloaded_at=now)

@@ -68,7 +68,7 @@ async def download(token: Token, request: Request, platform: ThisPlatform) -> Re
         "Content-Disposition": f'attachment; filename="dentalpin-{export.created_at:%Y-%m-%d}.{ending}"',
         "Content-Length": str(export.bytes),
     }
-    return StreamingResponse(exports.content(platform, export), media_type="application/octet-stream", headers=headers)
+    return StreamingResponse(exports.content(platform, export, token), media_type="application/octet-stream", headers=headers)
 
 
 def _page(request: Request, export: TenantExport | None, *, status: int = 200) -> HTMLResponse:

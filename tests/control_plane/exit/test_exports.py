@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
+from control_plane.exit import exports
 from dentalpin_kit.archives import verify_archive
 from tests.control_plane.exit.conftest import passes
 
@@ -142,3 +143,19 @@ async def test_nothing_plain_is_left_on_the_platform_s_disk(provisioned, client,
 
     left = [file for file in Path(platform.settings.data).rglob("*") if file.is_file() and b"the patients of" in file.read_bytes()]
     assert left == []
+
+
+async def test_a_download_that_breaks_gives_the_link_back(provisioned, client, worker, mails, link_in, platform, clock):
+    await provisioned()
+    await exported(client, worker)
+    link = link_in((await mails())[-1][1])
+    token = link.rpartition("/")[2]
+    async with platform.database.transaction() as session:
+        export = await exports.use_link(session, token, at=clock.now())
+    pieces = exports.content(platform, export, token)
+    await anext(pieces)
+    taken = await client.post(link)
+    await pieces.aclose()
+
+    assert taken.status_code == 404
+    assert [(await client.post(link)).status_code, (await client.post(link)).status_code] == [200, 404]
