@@ -11,6 +11,7 @@ from sqlalchemy import extract, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.backups.metrics import readings as backup_readings
+from control_plane.observability.waiting import readings as waiting_readings
 from control_plane.operations.models import Operation, OperationStep
 from control_plane.operations.states import OPEN, StepState
 from control_plane.stuck.service import find as find_stuck
@@ -74,6 +75,7 @@ async def readings(session: AsyncSession, *, at: datetime) -> list[Reading]:
             for column, (name, about) in enumerate(_OF_STEPS, start=2)
         ),
         *await backup_readings(session, at=at),
+        *await waiting_readings(session, at=at),
     ]
 
 

@@ -1,10 +1,14 @@
 """A stuck thing as the API and the metrics show it."""
 
 from datetime import datetime
+from typing import Final
 
 from pydantic import BaseModel
 
 from dentalpin_kit.problems import ErrorClass
+
+MOST: Final = 200
+"""Of each sort no more are shown: who has so many looks at what they have in common."""
 
 
 class WayOut(BaseModel):
@@ -16,7 +20,7 @@ class WayOut(BaseModel):
 
 class StuckOut(BaseModel):
     what: str
-    """`tenant`, `operation` or `pass`."""
+    """`tenant`, `operation`, `pass`, `campaign`, `backup`, `mail` or `webhook`."""
     id: str
     tenant: str | None
     state: str

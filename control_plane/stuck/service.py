@@ -10,6 +10,9 @@ from sqlalchemy.orm import aliased
 
 from control_plane.access.actors import Actor
 from control_plane.audit import service as audit
+from control_plane.backups.stuck import stuck_backups
+from control_plane.campaigns.stuck import stuck_campaigns
+from control_plane.mail.stuck import stuck_mails
 from control_plane.operations import service as operations
 from control_plane.operations.kinds import ASIDE, KINDS, STEP_KINDS
 from control_plane.operations.leases import cut_off
@@ -18,12 +21,12 @@ from control_plane.operations.states import OPEN, Direction, OperationState
 from control_plane.passes import PASSES
 from control_plane.passes.models import PeriodicPass
 from control_plane.signup.stuck import stuck_signups
-from control_plane.stuck.schemas import StuckOut, WayOut
+from control_plane.stuck.schemas import MOST, StuckOut, WayOut
 from control_plane.tenants.models import Tenant
 from control_plane.tenants.states import MACHINE, STUCK, UNDER_WAY, TenantEvent, TenantState
+from control_plane.webhooks.stuck import stuck_webhooks
 from dentalpin_kit.problems import ErrorClass
 
-MOST: Final = 200
 PASS_GRACE: Final = timedelta(minutes=15)
 """How long after its time a pass that nobody runs counts as stuck."""
 
@@ -154,7 +157,16 @@ async def stuck_passes(session: AsyncSession, at: datetime) -> list[StuckOut]:
 
 
 Source = Callable[[AsyncSession, datetime], Awaitable[list[StuckOut]]]
-SOURCES: Final[tuple[Source, ...]] = (stuck_tenants, stuck_operations, stuck_passes, stuck_signups)
+SOURCES: Final[tuple[Source, ...]] = (
+    stuck_tenants,
+    stuck_operations,
+    stuck_passes,
+    stuck_campaigns,
+    stuck_backups,
+    stuck_mails,
+    stuck_webhooks,
+    stuck_signups,
+)
 """Whoever has states that can get stuck adds a function that finds them."""
 
 

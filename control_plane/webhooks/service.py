@@ -17,7 +17,7 @@ from control_plane.webhooks.events import EVENTS, TEST
 from control_plane.webhooks.fanning import body_of, queue
 from control_plane.webhooks.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 from control_plane.webhooks.schemas import NewWebhook, WebhookChange
-from control_plane.webhooks.states import DeliveryState, EndpointEvent, EndpointState
+from control_plane.webhooks.states import BY_HAND, DeliveryState, EndpointEvent, EndpointState
 
 KEPT_FOR: Final = timedelta(days=30)
 
@@ -79,7 +79,7 @@ async def switch(session: AsyncSession, platform: Platform, endpoint: WebhookEnd
         endpoint.move(EndpointEvent.ENABLED)
         endpoint.failures, endpoint.due_at = 0, now
     else:
-        endpoint.move(EndpointEvent.DISABLED, reason=f"Disabled by {actor.label}.")
+        endpoint.move(EndpointEvent.DISABLED, reason=f"{BY_HAND}{actor.label}.")
         await skip_pending(session, endpoint, at=now)
     audit.record(session, actor, "webhook.enabled" if on else "webhook.switched_off", at=now, webhook=str(endpoint.id))
     await session.flush()

@@ -28,6 +28,10 @@ class EndpointState(StrEnum):
     """Nothing is sent; the reason says whether a person or too many failures in a row did it."""
 
 
+BY_HAND: Final = "Disabled by "
+"""How the reason begins where a person disabled it: nobody is waited for then."""
+
+
 class EndpointEvent(StrEnum):
     DISABLED = "disabled"
     ENABLED = "enabled"

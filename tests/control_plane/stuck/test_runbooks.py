@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+import control_plane
 from control_plane.machines import MACHINES
+from control_plane.mail.states import MailState
 from control_plane.transitions import Standing
 
 OPERATORS = Path(__file__).parents[3] / "docs" / "operators"
@@ -18,6 +20,20 @@ ALERTS = [rule for group in yaml.safe_load((OPERATORS / "alerts.yml").read_text(
 def test_every_state_that_can_be_stuck_has_a_runbook(machine):
     states = MACHINES[machine].standing(Standing.UNDER_WAY, Standing.STUCK)
     assert {f"{machine}-{state.value.replace('_', '-')}.md" for state in states} <= RUNBOOKS
+
+
+NAMED = sorted(
+    {
+        name
+        for path in Path(control_plane.__file__).parent.rglob("*.py")
+        for name in re.findall(r'"([a-z][a-z-]*\.md)"', path.read_text(encoding="utf-8"))
+    }
+)
+
+
+@pytest.mark.parametrize("name", [*NAMED, *(f"mail-{state.value}.md" for state in (MailState.WAITING, MailState.FAILED))])
+def test_every_runbook_that_an_answer_names_is_there(name):
+    assert name in RUNBOOKS
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["alert"])
