@@ -46,6 +46,7 @@ from control_plane.releases import service as releases
 from control_plane.releases.describe import describe
 from control_plane.releases.router import router as modules
 from control_plane.releases.service import Offer
+from control_plane.resellers import pages as storefronts
 from control_plane.resellers import transfers_router as transfers
 from control_plane.resellers.router import router as resellers
 from control_plane.resellers.statements_router import router as statements
@@ -178,6 +179,7 @@ def create_app(platform: Platform) -> FastAPI:
     app.include_router(entrances, prefix="/v1")
     app.include_router(billing.ingress, prefix="/v1")
     signup.install(app)
+    storefronts.install(app)
     downloads.install(app)
     for owners in (entrance.router, account_pages.router):
         app.include_router(owners)

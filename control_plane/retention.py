@@ -91,7 +91,6 @@ KEPT: Final[tuple[Kept, ...]] = (
     Kept("reseller_brand", "control_plane.resellers", "as long as the reseller", "name, colour and logo of its pages"),
     Kept("reseller_tenant", "control_plane.resellers", _WITH_THE_TENANT, "whose customer a tenant is, and was"),
     Kept("tenant_transfer", "control_plane.resellers", _WITH_THE_TENANT, "who agreed that a tenant changes hands"),
-    Kept("demo_tenant", "control_plane.resellers", _WITH_THE_TENANT, "which tenants were for showing, and until when"),
     Kept("commission_entry", "control_plane.resellers", _ALWAYS, "append-only: what a reseller earned and gave back, for the books"),
     Kept("commission_statement", "control_plane.resellers", _ALWAYS, "what a reseller was told it is owed, and how it was paid"),
     Kept(

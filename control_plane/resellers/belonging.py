@@ -28,7 +28,7 @@ async def customer_of(session: AsyncSession, tenant_id: UUID, *, at: datetime | 
 
 
 def customers(reseller_id: UUID) -> Select[ResellerTenant]:
-    """Those that are still there, demo tenants left out."""
+    """Those that are still there."""
     living = select(ResellerTenant).join(Tenant, Tenant.id == ResellerTenant.tenant_id)
     return living.where(ResellerTenant.reseller_id == reseller_id, ResellerTenant.until.is_(None), Tenant.state != TenantState.DELETED)
 

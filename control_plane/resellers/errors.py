@@ -20,17 +20,6 @@ class TooManyTenants(Conflict):
         )
 
 
-class TooManyDemos(Conflict):
-    code: ClassVar[str] = "reseller_demos_exceeded"
-
-    def __init__(self, reseller: str, present: int, limit: int) -> None:
-        super().__init__(
-            f"{reseller} has {present} demo tenants and may have {limit} at a time. End one of them, or wait until one has expired.",
-            present=present,
-            limit=limit,
-        )
-
-
 class ModulesBeyondCeiling(DomainError):
     status: ClassVar[int] = 403
     code: ClassVar[str] = "reseller_modules_exceeded"
@@ -182,10 +171,3 @@ class UnknownStatement(NotFound):
             month=month,
             currency=currency,
         )
-
-
-class NotADemo(Conflict):
-    code: ClassVar[str] = "not_a_demo"
-
-    def __init__(self, slug: str) -> None:
-        super().__init__(f"{slug} is no demo tenant: it has no end that could be moved.", slug=slug)

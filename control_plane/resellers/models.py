@@ -43,7 +43,6 @@ class ResellerTerms(Base):
     reseller_id: Mapped[UUID] = mapped_column(ForeignKey("reseller.id"))
     valid_from: Mapped[datetime]
     max_tenants: Mapped[int | None] = mapped_column(Integer)
-    max_demos: Mapped[int] = mapped_column(Integer)
     modules: Mapped[list[str] | None]
     regions: Mapped[list[str] | None]
     wholesale_percent: Mapped[Decimal] = mapped_column(Numeric(5, 2))
@@ -56,7 +55,6 @@ class ResellerTerms(Base):
     def value(self) -> Terms:
         return Terms(
             max_tenants=self.max_tenants,
-            max_demos=self.max_demos,
             modules=None if self.modules is None else frozenset(self.modules),
             regions=None if self.regions is None else frozenset(self.regions),
             wholesale_percent=self.wholesale_percent,
@@ -150,25 +148,6 @@ class TenantTransfer(Base):
         self.state = MACHINE.target(self.state, on)
         self.closed_at = None if self.state is TransferState.REQUESTED else at
         self.reason = reason
-
-
-class DemoTenant(Base):
-    """A tenant to show: made-up patients, no bill, nothing sent to anybody, and an end."""
-
-    __tablename__ = "demo_tenant"
-    __table_args__ = (Index("ix_demo_tenant_due", "until", postgresql_where=text("ended_at IS NULL")),)
-
-    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenant.id"), primary_key=True)
-    reseller_id: Mapped[UUID | None] = mapped_column(ForeignKey("reseller.id"))
-    created_at: Mapped[datetime]
-    created_by: Mapped[str] = mapped_column(String(120))
-    until: Mapped[date] = mapped_column(Date)
-    """Its last day."""
-    announced_at: Mapped[datetime | None]
-    filled_at: Mapped[datetime | None]
-    """When its patients were in."""
-    problem: Mapped[str | None]
-    ended_at: Mapped[datetime | None]
 
 
 class CommissionEntry(Base):

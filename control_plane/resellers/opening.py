@@ -18,7 +18,7 @@ from control_plane.access.scopes import Kind
 from control_plane.audit import service as audit
 from control_plane.resellers import service
 from control_plane.resellers.belonging import customers
-from control_plane.resellers.models import DemoTenant, ResellerTenant
+from control_plane.resellers.models import ResellerTenant
 from control_plane.resellers.schemas import Used
 from control_plane.resellers.terms import Payer
 from control_plane.tenants.models import Tenant
@@ -26,8 +26,7 @@ from control_plane.tenants.models import Tenant
 
 async def used(session: AsyncSession, reseller_id: UUID) -> Used:
     tenants = await session.scalar(select(func.count()).select_from(customers(reseller_id).subquery()))
-    running = select(func.count()).select_from(DemoTenant).where(DemoTenant.reseller_id == reseller_id, DemoTenant.ended_at.is_(None))
-    return Used(tenants=tenants or 0, demos=await session.scalar(running) or 0)
+    return Used(tenants=tenants or 0)
 
 
 async def take_in(

@@ -1,6 +1,6 @@
 """Resellers as the API takes and shows them. Amounts and percents are decimals in strings."""
 
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import AnyHttpUrl, AwareDatetime, BaseModel, Field, StringConstraints
 
 from control_plane.access.models import Account, Reseller
-from control_plane.resellers.models import Brand, DemoTenant, ResellerTerms, TenantTransfer
+from control_plane.resellers.models import Brand, ResellerTerms, TenantTransfer
 from control_plane.resellers.pricing import Price
 from control_plane.resellers.states import TransferState
 from control_plane.resellers.terms import Payer, Terms
@@ -29,7 +29,6 @@ class NewTerms(Request):
 
     valid_from: AwareDatetime | None = Field(None, description="Left out, or past: from now on. Terms are never backdated.")
     max_tenants: Annotated[int, Field(ge=0, le=100_000)] | None = 10
-    max_demos: int = Field(3, ge=0, le=1000)
     modules: Annotated[list[ModuleName], Field(max_length=200)] | None = None
     regions: Annotated[list[Annotated[str, Field(max_length=40)]], Field(max_length=50)] | None = None
     wholesale_percent: Percent = Field(Decimal("100.00"), description="The least a clinic is asked, as a part of the tariff's prices.")
@@ -40,7 +39,6 @@ class NewTerms(Request):
 class TermsOut(BaseModel):
     valid_from: datetime | None = Field(description="Null: nothing was agreed yet, and the product's own terms hold.")
     max_tenants: int | None
-    max_demos: int
     modules: list[str] | None
     regions: list[str] | None
     wholesale_percent: Decimal
@@ -52,7 +50,6 @@ class TermsOut(BaseModel):
         return cls(
             valid_from=row.valid_from if row else None,
             max_tenants=terms.max_tenants,
-            max_demos=terms.max_demos,
             modules=None if terms.modules is None else sorted(terms.modules),
             regions=None if terms.regions is None else sorted(terms.regions),
             wholesale_percent=terms.wholesale_percent,
@@ -92,7 +89,6 @@ class Used(BaseModel):
     """How much of the ceilings is taken."""
 
     tenants: int
-    demos: int
 
 
 class ResellerDetail(ResellerOut):
@@ -283,33 +279,3 @@ class TransferOut(BaseModel):
 class TransferList(BaseModel):
     items: list[TransferOut]
     next: str | None
-
-
-class NewDemo(Request):
-    name: Words
-    country: Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, min_length=2, max_length=2)] = "ES"
-    owner_email: Email = Field(description="Of the person who shows it, who gets the invitation.")
-    modules: Annotated[tuple[ModuleName, ...], Field(max_length=200)] = ("agenda",)
-    days: int = Field(14, ge=1, le=60)
-
-
-class DemoOut(BaseModel):
-    tenant: str
-    name: str
-    state: TenantState
-    url: str | None
-    until: date
-    filled_at: datetime | None
-    problem: str | None
-
-    @classmethod
-    def of(cls, demo: DemoTenant, tenant: Tenant) -> "DemoOut":
-        return cls(
-            tenant=tenant.slug,
-            name=tenant.name,
-            state=tenant.state,
-            url=tenant.url,
-            until=demo.until,
-            filled_at=demo.filled_at,
-            problem=demo.problem,
-        )

@@ -38,6 +38,8 @@ class SignupForm:
     tax_id: str = ""
     plan: str = ""
     payment: str = ""
+    storefront: str = ""
+    """Whose page it is: a reseller's, by the name in its address; empty on the platform's own."""
     modules: tuple[str, ...] = ()
     facts: dict[str, str] = field(default_factory=dict)
 
@@ -67,6 +69,7 @@ class SignupForm:
             tax_id=text("tax_id"),
             plan=text("plan"),
             payment=text("payment"),
+            storefront=text("storefront")[:40],
             modules=tuple(dict.fromkeys(modules)),
             facts=facts,
         )
@@ -103,6 +106,7 @@ class SignupForm:
                 "tax_id": self.tax_id,
                 "plan": self.plan,
                 "payment": self.payment,
+                **({"storefront": self.storefront} if self.storefront else {}),
                 "modules": sorted(self.modules),
                 "facts": self.facts,
             }

@@ -11,11 +11,12 @@ from starlette.staticfiles import StaticFiles
 from control_plane.access.routing import ThisPlatform
 from control_plane.errors import DomainError
 from control_plane.plans import Tariff
-from control_plane.plans import service as plans
 from control_plane.platform import Platform
 from control_plane.releases import service as releases
 from control_plane.releases.catalogue import Catalogue
 from control_plane.releases.errors import NoRelease
+from control_plane.resellers import storefront
+from control_plane.resellers.storefront import Storefront, UnknownStorefront
 from control_plane.signup import card_pages as card
 from control_plane.signup import service
 from control_plane.signup.errors import FormReused, PageUnknown
@@ -61,15 +62,17 @@ class Sale:
 
     catalogue: Catalogue
     tariff: Tariff
+    shop: Storefront | None = None
 
 
-async def sale_now(platform: Platform) -> Sale:
-    """Raises NoRelease."""
+async def sale_now(platform: Platform, storefront_slug: str = "") -> Sale:
+    """On the platform's own page, or on a reseller's with its prices. Raises NoRelease, UnknownStorefront."""
     async with platform.database.transaction() as session:
         # Offers show the law as it was published last.
         await platform.shelf.current(session)
         catalogue = releases.catalogue_of(await releases.newest(session, releases.Offer.of(platform)))
-        return Sale(catalogue, await plans.current(session, platform.clock.today()))
+        shop, tariff = await storefront.sold(session, platform, storefront_slug)
+        return Sale(catalogue, tariff, shop)
 
 
 def offer_for(platform: Platform, form: SignupForm, sale: Sale) -> Offer:
@@ -102,6 +105,7 @@ def page(platform: Platform, say: Speech, form: SignupForm, sale: Sale, errors: 
         countries=countries,
         earlier=more.get("earlier"),
         demonstration=platform.payments.demonstration,
+        shop=sale.shop,
     )
 
 
@@ -117,15 +121,15 @@ async def welcome(request: Request, platform: ThisPlatform) -> Response:
 
 
 @router.get("")
-async def show_form(request: Request, platform: ThisPlatform) -> Response:
+async def show_form(request: Request, platform: ThisPlatform, storefront_slug: str = "") -> Response:
     say = speech_of(request)
     try:
-        sale = await sale_now(platform)
+        sale = await sale_now(platform, storefront_slug)
     except NoRelease:
         return starting(say)
     usable = sale.catalogue.usable()
     form = SignupForm.blank(home_country(request, platform), [name for name in FIRST_CHOICE if name in usable])
-    return page(platform, say, form, sale, {})
+    return page(platform, say, replace(form, storefront=sale.shop.slug if sale.shop else ""), sale, {})
 
 
 @router.post("/consequences")
@@ -134,7 +138,7 @@ async def show_consequences(request: Request, platform: ThisPlatform) -> Respons
     say = speech_of(request)
     form = _asked_here(SignupForm.read(await request.form()), platform)
     try:
-        offer = offer_for(platform, form, await sale_now(platform))
+        offer = offer_for(platform, form, await sale_now(platform, form.storefront))
     except NoRelease:
         return starting(say)
     errors: dict[str, str] = {}
@@ -158,13 +162,15 @@ async def send_form(request: Request, platform: ThisPlatform) -> Response:
     data = await request.form()
     form = SignupForm.read(data)
     try:
-        sale = await sale_now(platform)
+        sale = await sale_now(platform, form.storefront)
         if "update" in data:
             return page(platform, say, _asked_here(form, platform), sale, {})
         async with platform.database.transaction() as session:
             begun = await service.sign_up(session, platform, form)
     except NoRelease:
         return starting(say)
+    except UnknownStorefront as error:
+        return render("notice.html", 404, say=say, heading=say("lost.title"), text=error.message)
     except ValidationError as error:
         return page(platform, say, form, sale, explain_faults(error, form, say))
     except FormReused as error:

@@ -23,6 +23,7 @@ from control_plane.payments.provider import PaymentProvider
 from control_plane.payments.values import Item, Payer, Subscription, SubscriptionStatus
 from control_plane.plans import service as plans
 from control_plane.platform import Platform
+from control_plane.resellers import storefront
 from control_plane.signup.errors import PageUnknown, TooBusy
 from control_plane.signup.forms import SignupForm
 from control_plane.signup.models import Reservation, Signup
@@ -66,6 +67,7 @@ async def reserve(session: AsyncSession, platform: Platform, form: SignupForm, n
         email=str(new.owner_email),
         locale=proposal.content.clinic.locale,
         form={**asdict(form), "token": ""},
+        storefront=form.storefront or None,
         state_since=now,
         deadline=now + WAITS_FOR,
         due_at=now + OFTEN,
@@ -204,6 +206,7 @@ async def _open(platform: Platform, reservation_id: UUID, begins: Begins) -> Non
             except SlugTaken:
                 # Somebody was quicker while the card was typed: another address is better than no clinic.
                 started = await tenants.create(session, platform, new.model_copy(update={"slug": None}), actor=actor, tenant_id=row.id)
+            await storefront.signed_up(session, platform, form.storefront, started.tenant, actor=actor)
             tariff = await plans.current(session, platform.clock.today())
             agreement = await agreements.agree(
                 session,
@@ -270,7 +273,7 @@ async def _offered(session: AsyncSession, platform: Platform, row: Reservation) 
     form = _form(row)
     new = form.request()
     proposal = await tenants.preview(session, platform, new)
-    tariff = await plans.current(session, platform.clock.today())
+    _, tariff = await storefront.sold(session, platform, form.storefront)
     modules = proposal.content.modules
     currency = tariff.currency_for(proposal.content.clinic.currency)
     quote = tariff.quote(

@@ -16,8 +16,8 @@ from control_plane.operations import service as operations
 from control_plane.operations.kinds import OperationKind
 from control_plane.operations.models import Operation
 from control_plane.operations.observing import look
-from control_plane.plans import service as plans
 from control_plane.platform import Platform
+from control_plane.resellers import storefront
 from control_plane.revisions import service as revisions
 from control_plane.revisions.document import RevisionContent, parse
 from control_plane.signup import reserving
@@ -94,7 +94,7 @@ async def sign_up(session: AsyncSession, platform: Platform, form: SignupForm) -
             raise FormReused(tenant.name)
         return Begun()
     new = form.request()
-    tariff = await plans.current(session, platform.clock.today())
+    _, tariff = await storefront.sold(session, platform, form.storefront)
     plan = form.plan or tariff.default_plan
     tariff.plan(plan, new=True)
     payment = Terms.of(tariff, doors(platform), platform.clock.today()).chosen(form.payment)
@@ -104,6 +104,7 @@ async def sign_up(session: AsyncSession, platform: Platform, form: SignupForm) -
         reservation = await reserving.reserve(session, platform, form, new, address=address_of(platform, form.token))
         return Begun(reservation.id)
     started = await tenants.create(session, platform, new, actor=Actor.signup(str(new.owner_email)))
+    await storefront.signed_up(session, platform, form.storefront, started.tenant, actor=Actor.signup(str(new.owner_email)))
     if payment is not None:
         await agreements.agree(
             session, platform, started.tenant, plan=plan, actor=Actor.signup(str(new.owner_email)), provider=_PROVIDERS[payment]

@@ -1,4 +1,4 @@
-"""Resellers: terms, price books, branding, whose a tenant is, transfers, demo tenants, the commission ledger and its statements.
+"""Resellers: terms, price books, branding, whose a tenant is, transfers, the commission ledger and its statements.
 
 Revision ID: 0014
 Revises: 0013
@@ -43,7 +43,6 @@ def upgrade() -> None:
         sa.Column("reseller_id", sa.Uuid(), nullable=False),
         sa.Column("valid_from", TIME, nullable=False),
         sa.Column("max_tenants", sa.Integer(), nullable=True),
-        sa.Column("max_demos", sa.Integer(), nullable=False),
         sa.Column("modules", JSONB(none_as_null=True), nullable=True),
         sa.Column("regions", JSONB(none_as_null=True), nullable=True),
         sa.Column("wholesale_percent", sa.Numeric(5, 2), nullable=False),
@@ -125,22 +124,6 @@ def upgrade() -> None:
         "uq_tenant_transfer_open", "tenant_transfer", ["tenant_id"], unique=True, postgresql_where=sa.text("state = 'requested'")
     )
     op.create_table(
-        "demo_tenant",
-        sa.Column("tenant_id", sa.Uuid(), nullable=False),
-        sa.Column("reseller_id", sa.Uuid(), nullable=True),
-        sa.Column("created_at", TIME, nullable=False),
-        sa.Column("created_by", sa.String(length=120), nullable=False),
-        sa.Column("until", sa.Date(), nullable=False),
-        sa.Column("announced_at", TIME, nullable=True),
-        sa.Column("filled_at", TIME, nullable=True),
-        sa.Column("problem", sa.String(), nullable=True),
-        sa.Column("ended_at", TIME, nullable=True),
-        belongs("demo_tenant", "tenant_id", "tenant"),
-        belongs("demo_tenant", "reseller_id", "reseller"),
-        sa.PrimaryKeyConstraint("tenant_id", name="pk_demo_tenant"),
-    )
-    op.create_index("ix_demo_tenant_due", "demo_tenant", ["until"], postgresql_where=sa.text("ended_at IS NULL"))
-    op.create_table(
         "commission_entry",
         *numbered("commission_entry"),
         sa.Column("reseller_id", sa.Uuid(), nullable=False),
@@ -194,7 +177,6 @@ def downgrade() -> None:
     for table in (
         "commission_statement",
         "commission_entry",
-        "demo_tenant",
         "tenant_transfer",
         "reseller_tenant",
         "reseller_brand",

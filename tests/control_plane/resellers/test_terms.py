@@ -11,7 +11,6 @@ from control_plane.resellers.errors import (
     LogoUnusable,
     ModulesBeyondCeiling,
     RegionBeyondCeiling,
-    TooManyDemos,
     TooManyTenants,
 )
 from control_plane.resellers.terms import PRODUCTS_OWN, Terms
@@ -25,17 +24,16 @@ def png(width: int = 200, height: int = 60) -> bytes:
     ("refuse", "error"),
     [
         (lambda terms: terms.refuse_tenants("Dental Partners", 2), TooManyTenants),
-        (lambda terms: terms.refuse_demos("Dental Partners", 1), TooManyDemos),
         (lambda terms: terms.refuse_modules("Dental Partners", ["agenda", "billing"]), ModulesBeyondCeiling),
         (lambda terms: terms.refuse_region("Dental Partners", "us-east"), RegionBeyondCeiling),
         (lambda terms: terms.refuse_region("Dental Partners", None), RegionBeyondCeiling),
     ],
 )
 def test_what_is_over_a_ceiling_is_refused_and_the_message_says_which(refuse, error):
-    terms = Terms(max_tenants=2, max_demos=1, modules=frozenset({"agenda"}), regions=frozenset({"eu-central"}))
+    terms = Terms(max_tenants=2, modules=frozenset({"agenda"}), regions=frozenset({"eu-central"}))
     with pytest.raises(error, match="Dental Partners"):
         refuse(terms)
-    refuse(Terms(max_tenants=None, max_demos=9))
+    refuse(Terms(max_tenants=None))
 
 
 def test_what_a_clinic_chose_before_is_not_held_against_its_reseller():
