@@ -29,7 +29,6 @@ def values_of(clinic: ClinicFacts, cluster: ClusterFacts) -> dict[str, Any]:
     return {
         "id": str(clinic.tenant_id),
         "image": clinic.image,
-        "pullSecret": cluster.pull_secret or "",
         "hosts": list(hosts_of(clinic, cluster)),
         "size": size.name,
         "storageGb": size.storage_gb,
