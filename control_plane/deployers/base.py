@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Final, Protocol, runtime_checkable
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
 from dentalpin_kit.problems import DomainError, TemporaryError
+
+IMAGE: Final = "oci://"
+"""Before an image where another environment is a folder."""
 
 
 class DeployerUnavailable(TemporaryError):

@@ -47,11 +47,16 @@ async def describe(environment: Path) -> tuple[str, dict[str, Any]]:
     if process.returncode != 0:
         last = complaints.decode("utf-8", "replace").strip().splitlines()[-1:] or ["it said nothing"]
         raise EnvironmentUnavailable(f"`{program} release describe` ended with status {process.returncode}: {last[0][:500]}")
-    text = printed.decode("utf-8").rstrip("\n")
+    return read_description(printed.decode("utf-8"), of=f"{program} release describe")
+
+
+def read_description(printed: str, *, of: str) -> tuple[str, dict[str, Any]]:
+    """The release id and the description in what was printed. Raises UnreadableRelease."""
+    text = printed.rstrip("\n")
     try:
         document = json.loads(text)
     except ValueError as error:
-        raise UnreadableRelease(f"`{program} release describe` printed no JSON: {text[:200]!r}") from error
+        raise UnreadableRelease(f"`{of}` printed no JSON: {text[:200]!r}") from error
     if not isinstance(document, dict):
-        raise UnreadableRelease(f"`{program} release describe` printed no JSON object.")
+        raise UnreadableRelease(f"`{of}` printed no JSON object.")
     return digest_text(text), document

@@ -9,9 +9,10 @@ from sqlalchemy import select
 from control_plane.access.requires import Requires
 from control_plane.access.routing import CurrentActor, PlatformRoute, Session, ThisPlatform
 from control_plane.audit import service as audit
+from control_plane.deployers.base import IMAGE
 from control_plane.pagination import WantedPage, page
 from control_plane.releases import service
-from control_plane.releases.describe import describe
+from control_plane.releases.describe import describe, read_description
 from control_plane.releases.models import Release
 from control_plane.releases.schemas import CatalogueOut, ChannelChoice, NewRelease, ReleaseList, ReleaseOut, Yank
 
@@ -35,14 +36,19 @@ async def list_releases(session: Session, actor: CurrentActor, wanted: WantedPag
 
 @router.post("/releases", status_code=201, tags=["releases"], dependencies=[Requires("releases:write")])
 async def register(new: NewRelease, session: Session, actor: CurrentActor, platform: ThisPlatform, response: Response) -> ReleaseOut:
-    """Ask an environment on the platform's machine what it is, and take it among the releases; 200 where it was one already."""
+    """Ask an environment on the platform's machine what it is, or take an image's word, and have it among the releases; 200 if it was."""
     now = platform.clock.now()
     async with platform.reading:
-        release_id, document = await describe(Folder(new.environment))
+        if new.image is not None and new.description is not None:
+            place: Folder | str = f"{IMAGE}{new.image}"
+            release_id, document = read_description(new.description, of=new.image)
+        else:
+            place = Folder(new.environment or "")
+            release_id, document = await describe(place)
         known = await service.find(session, release_id)
         if known is not None and known.environment is not None:
             response.status_code = 200
-        release = await service.register(session, release_id, document, environment=Folder(new.environment), at=now, channel=new.channel)
+        release = await service.register(session, release_id, document, environment=place, at=now, channel=new.channel)
     audit.record(session, actor, "release.registered", at=now, release=release.id, environment=release.environment)
     return ReleaseOut.of(release)
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from control_plane.prices import PriceList
 from control_plane.releases.catalogue import Catalogue, CatalogueModule
@@ -21,6 +21,7 @@ def _absolute(path: str) -> str:
 
 
 Folder = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(_absolute)]
+Image = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.:/_-]{1,300}@sha256:[0-9a-f]{64}$")]
 Why = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 
 
@@ -29,9 +30,21 @@ class Request(BaseModel):
 
 
 class NewRelease(Request):
-    environment: Folder
+    """A folder, which is asked what it holds; or an image with what it said, since nobody here can start it."""
+
+    environment: Folder | None = None
     """The folder of an environment in which `dentalpin release describe` answers."""
+    image: Image | None = None
+    """By its digest: `registry/name@sha256:…`."""
+    description: Annotated[str, StringConstraints(min_length=2, max_length=4_000_000)] | None = None
+    """With `image`: exactly what `dentalpin release describe` prints in it."""
     channel: Channel = Channel.STABLE
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "NewRelease":
+        if (self.environment is None) == (self.image is None) or (self.image is None) != (self.description is None):
+            raise ValueError("give `environment`, or `image` together with `description`")
+        return self
 
 
 class Yank(Request):

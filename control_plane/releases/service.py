@@ -33,15 +33,22 @@ class Offer:
 
 
 async def register(
-    session: AsyncSession, release_id: str, document: dict[str, Any], *, environment: Path, at: datetime, channel: Channel = Channel.STABLE
+    session: AsyncSession,
+    release_id: str,
+    document: dict[str, Any],
+    *,
+    environment: Path | str,
+    at: datetime,
+    channel: Channel = Channel.STABLE,
 ) -> Release:
     """Make what was just described in `environment` the newest release. Describing the same there again changes nothing.
 
-    A release that stood there before is found nowhere any more. `channel` counts for a release that is seen for the first time.
+    `environment` is a folder of the platform's machine, or an image as `oci://registry/name@sha256:…`. A release that stood there before
+    is found nowhere any more. `channel` counts for a release that is seen for the first time.
     Raises UnreadableRelease.
     """
     catalogue = Catalogue.parse(release_id, document)
-    place = str(environment.absolute())
+    place = environment if isinstance(environment, str) else str(environment.absolute())
     # Two processes that describe at once agree on the order.
     await session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
     known = await session.get(Release, release_id, populate_existing=True)

@@ -7,7 +7,7 @@ so that nothing is lost between versions. Imported only where clinics run on Kub
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -155,11 +155,42 @@ class Api:
         finally:
             response.response.close()
 
+    @staticmethod
+    def proxy_path(namespace: str, pod: str, port: int, path: str) -> str:
+        return f"{RESOURCES['Pod'].path(namespace, f'{pod}:{port}')}/proxy{path}"
+
+    async def stream(
+        self, method: str, path: str, *, headers: Mapping[str, str], content: AsyncIterable[bytes] | None, seconds: float
+    ) -> AsyncGenerator[bytes, None]:
+        """A long request through the API server, piece by piece; first the status, as a decimal number.
+
+        The official client takes no body that is not JSON: the session it opened does.
+        """
+        try:
+            client = await self._opened()
+            sent: dict[str, str] = {}
+            await client.update_params_for_auth(sent, [], ["BearerToken"], path, method, None)
+            rest = client.rest_client
+            if rest.pool_manager is None:
+                rest.pool_manager = rest._create_pool_manager()
+            async with rest.pool_manager.request(
+                method,
+                client.configuration.host + path,
+                headers={**sent, **headers},
+                data=content,
+                timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=SECONDS),
+            ) as answer:
+                yield str(answer.status).encode()
+                async for piece in answer.content.iter_chunked(256 * 1024):
+                    yield piece
+        except _NETWORK as error:
+            raise self._away(error) from error
+
     async def proxied(
         self, namespace: str, pod: str, port: int, method: str, path: str, *, body: Any, headers: Mapping[str, str], seconds: float
     ) -> tuple[int, bytes]:
         """A request to a port of a pod, through the API server: (status, body), whoever of the two answered."""
-        place = f"{RESOURCES['Pod'].path(namespace, f'{pod}:{port}')}/proxy{path}"
+        place = self.proxy_path(namespace, pod, port, path)
         response = await self._send(method, place, {}, body=body, headers=headers, timeout=aiohttp.ClientTimeout(total=seconds))
         try:
             return response.status, await response.read()

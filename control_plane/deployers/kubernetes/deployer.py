@@ -6,6 +6,7 @@ What was applied stands in the Deployment's annotations, which are applied last:
 import asyncio
 import json as jsonlib
 from collections.abc import AsyncGenerator, AsyncIterable, Mapping
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 
 from control_plane.config import Settings
 from control_plane.deployers.base import (
+    IMAGE,
     Attestation,
     DatabaseAddress,
     DeployerUnavailable,
@@ -29,6 +31,7 @@ from control_plane.deployers.base import (
 )
 from control_plane.deployers.kubernetes import control, secrets
 from control_plane.deployers.kubernetes.api import TAKE_OVER, Object
+from control_plane.deployers.kubernetes.carrying import carried, save
 from control_plane.deployers.kubernetes.facts import ClinicFacts, Credentials, namespace_of, tenant_of
 from control_plane.deployers.kubernetes.handles import Clusters, Handle
 from control_plane.deployers.kubernetes.rendering import (
@@ -54,7 +57,6 @@ from control_plane.deployers.scram import scram_verifier
 from dentalpin_kit.tokens import SigningKey, sign
 
 CLINIC: Final = "clinic"
-IMAGE: Final = "oci://"
 TOKEN_LIFETIME: Final = timedelta(seconds=60)
 ATTESTATION: Final = "/api/v1/modules/-/attestation"
 STOPPING_SECONDS: Final = 120.0
@@ -186,14 +188,23 @@ class KubernetesDeployer:
                     found[tenant_id] = f"{address}:{control.PORT}"
         return found
 
-    def files(self, tenant_id: UUID) -> AsyncGenerator[bytes, None]:
-        raise _not_on_kubernetes("A clinic's files cannot be copied out of its volume by the platform")
+    async def files(self, tenant_id: UUID) -> AsyncGenerator[bytes, None]:
+        handle, clinic = await self._applied(tenant_id)
+        async with aclosing(carried(handle, clinic, self._key, "GET", "/files")) as content:
+            async for piece in content:
+                yield piece
 
     async def replace_files(self, tenant_id: UUID, content: AsyncIterable[bytes]) -> None:
-        raise _not_on_kubernetes("A clinic's files cannot be put into its volume by the platform")
+        handle, clinic = await self._applied(tenant_id)
+        async with aclosing(carried(handle, clinic, self._key, "PUT", "/files", content)) as pieces:
+            answer = b"".join([piece async for piece in pieces])
+        data_key = jsonlib.loads(answer)["data"]["data_key"]
+        if data_key is not None:
+            await secrets.put_data_key(handle.api, clinic.namespace, data_key)
 
     async def export(self, tenant: Placement, file: Path) -> None:
-        raise _not_on_kubernetes("The platform cannot fetch an export out of a clinic's volume")
+        handle, clinic = await self._applied(tenant.tenant_id)
+        await save(carried(handle, clinic, self._key, "GET", "/export"), file)
 
     async def stop(self, tenant_id: UUID) -> None:
         handle = await self._clusters.of(tenant_id)
@@ -234,6 +245,14 @@ class KubernetesDeployer:
             raise DeployerUnavailable(f"Tenant {tenant_id} has no address yet: nothing was applied.", tenant_id=str(tenant_id))
         facts = jsonlib.loads(running["metadata"]["annotations"][FACTS])
         return f"https://{facts['slug']}.{handle.facts.domain}"
+
+    async def _applied(self, tenant_id: UUID) -> tuple[Handle, ClinicFacts]:
+        """Raises RuntimeRefused where nothing was set up: there is no volume then."""
+        handle = await self._clusters.of(tenant_id)
+        running = await handle.api.get("Deployment", namespace_of(tenant_id), CLINIC)
+        if running is None:
+            raise RuntimeRefused(f"Nothing of tenant {tenant_id} was ever set up here.", answered=409, code="nothing_applied")
+        return handle, await self._facts(handle, running)
 
     # --- applying
 
@@ -393,11 +412,3 @@ def _keeps(namespace: Object) -> str:
         if one.get("status") == "True" and one.get("message")
     ]
     return f" ({'; '.join(said)})" if said else ""
-
-
-def _not_on_kubernetes(what: str) -> RuntimeRefused:
-    return RuntimeRefused(
-        f"{what} yet: use the clinic's own archives ({'/app/storage/.archives'}) and its database's backups.",
-        answered=501,
-        code="not_on_kubernetes",
-    )

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -37,6 +38,7 @@ DIGEST: Final = f"{DOMAIN}/digest"
 POD_DIGEST: Final = f"{DOMAIN}/pod-digest"
 GENERATION: Final = f"{DOMAIN}/generation"
 FACTS: Final = f"{DOMAIN}/facts"
+_NO_YAML: Final = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 _NIGHT_BEGINS_HOUR: Final = 1
 _NIGHT_MINUTES: Final = 240
 
@@ -79,6 +81,11 @@ def render_namespace(tenant_id: UUID) -> Manifest:
 def render_removal(clinic: ClinicFacts, cluster: ClusterFacts) -> Manifest:
     """The Job that takes out the data of modules which no pod serves any more."""
     return _load("removal", _context(clinic, cluster))[0]
+
+
+def render_courier(clinic: ClinicFacts, cluster: ClusterFacts) -> list[Manifest]:
+    """The Job that carries files and exports between the clinic's volume and the platform, and who may ask it."""
+    return _load("courier", _context(clinic, cluster))
 
 
 def hosts_of(clinic: ClinicFacts, cluster: ClusterFacts) -> tuple[str, ...]:
@@ -146,10 +153,15 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - YAML, in which every text is written by `tojson`
     )
-    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "sort_keys": True}
+    environment.filters["tojson"] = _quoted
     environment.filters["b64"] = lambda text: base64.b64encode(text.encode()).decode()
     environment.filters["short"] = lambda text: hashlib.sha256(text.encode()).hexdigest()[:12]
     return environment
+
+
+def _quoted(value: Any) -> str:
+    """JSON that is YAML as well: what YAML takes for no character, or for the end of a line, is escaped."""
+    return _NO_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False, sort_keys=True))
 
 
 def _counted(manifest: Manifest) -> Manifest:

@@ -26,6 +26,11 @@ async def ensure(api: Api, namespace: str) -> Credentials:
     return read(found)
 
 
+async def put_data_key(api: Api, namespace: str, data_key: str) -> None:
+    """Take the key that what was restored is sealed with; the next apply hands it to the pods."""
+    await api.merge("Secret", namespace, NAME, {"data": {_DATA_KEY: base64.b64encode(data_key.encode()).decode()}})
+
+
 def read(secret: Object) -> Credentials:
     held = {name: base64.b64decode(value).decode() for name, value in (secret.get("data") or {}).items()}
     return Credentials(held[_OWNER], held[_APP], held[_SECRET_KEY], held[_DATA_KEY])

@@ -97,6 +97,8 @@ async def _answer(request: Request) -> Response:
         return JSONResponse(found)
     if (pod := _proxied(simulation, parts)) is not None:
         path = "/" + "/".join(parts[parts.index("proxy") + 1 :])
+        if simulation.runtimes.is_courier(pod):
+            return Response(simulation.runtimes.carry(pod, request.method, await request.body()), media_type="application/octet-stream")
         status, said = simulation.runtimes.answer(pod, request.method, path, dict(request.headers))
         return JSONResponse(said, status_code=status)
     asked = _read_path(parts)

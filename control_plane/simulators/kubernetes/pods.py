@@ -82,7 +82,8 @@ class Pods:
         return status
 
     def _finished(self, pod: Object, does: Behaviour, *, started: bool) -> Object:
-        if not started:
+        # What a Job starts and others ask runs until somebody ends it.
+        if not started or any("readinessProbe" in one for one in pod["spec"]["containers"]):
             return self._status(pod, "Running", {"running": {}}, ready=True)
         ended = {"terminated": {"exitCode": does.exit, "reason": "Error" if does.exit else "Completed", "message": does.message}}
         return self._status(pod, "Failed" if does.exit else "Succeeded", ended, ready=False)

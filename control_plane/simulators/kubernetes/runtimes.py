@@ -18,6 +18,10 @@ class Runtimes:
 
     cluster: Cluster
     data: dict[str, set[str]] = field(default_factory=dict)
+    volumes: dict[str, bytes] = field(default_factory=dict)
+    """What lies in a clinic's volume, as a tar, by namespace."""
+    restored_key: str | None = None
+    """The data key a courier finds in what is put there."""
     asked: list[tuple[str, str]] = field(default_factory=list)
     """(pod, path) of every request, oldest first."""
 
@@ -49,6 +53,17 @@ class Runtimes:
         proof["as_asked"] = not left
         proof["not_as_asked"] = [{"name": name, "reason": "its data is still there"} for name in left]
         return 200, {"data": proof, "message": None}
+
+    def is_courier(self, pod: Object) -> bool:
+        return (pod["metadata"].get("labels") or {}).get("app.kubernetes.io/component") == "courier"
+
+    def carry(self, pod: Object, method: str, body: bytes) -> bytes:
+        """A volume is what was put there last; without that, an empty tar. An export is the same."""
+        namespace = pod["metadata"]["namespace"]
+        if method == "PUT":
+            self.volumes[namespace] = body
+            return json.dumps({"data": {"data_key": self.restored_key}}).encode()
+        return self.volumes.get(namespace, bytes(1024))
 
     def _revision(self, pod: Object) -> dict[str, Any] | None:
         names = [volume["configMap"]["name"] for volume in pod["spec"].get("volumes", []) if "configMap" in volume]

@@ -63,6 +63,15 @@ def prepare() -> None:
     raise typer.Exit(run_boot())
 
 
+@app.command(hidden=True)
+def courier() -> None:
+    """Carry this clinic's files and exports to the platform and back, on the control port: what a Kubernetes Job runs beside its volume."""
+    from app.core.runtime.courier import run as carry
+    from app.core.runtime.settings import read_settings
+
+    carry(read_settings())
+
+
 @release_app.command("describe")
 def describe() -> None:
     """Print the release's catalogue as canonical JSON; its SHA-256 is the release's id."""

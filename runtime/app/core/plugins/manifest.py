@@ -45,6 +45,16 @@ class Frontend(_Value):
     navigation: tuple[NavigationEntry, ...] = ()
 
 
+class Need(_Value):
+    """What a module reaches outside the clinic. Where the place can shut everything else, it does."""
+
+    to: Annotated[str, StringConstraints(pattern=r"^(internet|[0-9a-fA-F.:]+/[0-9]{1,3})$")]
+    """`internet`, or a network (`192.0.2.0/24`)."""
+    port: int = Field(ge=1, le=65535)
+    protocol: Literal["TCP", "UDP"] = "TCP"
+    why: str = ""
+
+
 class Manifest(_Value):
     """What a module says about itself. `manifest_validator.read_manifest` parses a package's own."""
 
@@ -69,6 +79,8 @@ class Manifest(_Value):
     """Obligations of compliance packs this module meets, such as `es-verifactu`."""
     public_routes: tuple[str, ...] = ()
     """Routes that ask for no permission on purpose (a webhook), as `POST /webhook`, without the module's prefix."""
+    needs: tuple[Need, ...] = ()
+    """What it reaches outside the clinic: on a hosted platform nothing else lets it out."""
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> Self:

@@ -3,10 +3,11 @@
 import asyncio
 import base64
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
-from control_plane.deployers.base import DeployerUnavailable, Need, ObservationStatus, RuntimeRefused
+from control_plane.deployers.base import DeployerUnavailable, Need, ObservationStatus, Placement, RuntimeRefused
 from control_plane.deployers.kubernetes.facts import MANAGER
 from control_plane.simulators.kubernetes.kinds import BY_KIND
 from control_plane.simulators.kubernetes.pods import Behaviour
@@ -217,3 +218,33 @@ async def test_a_watch_that_falls_silent_or_is_compacted_away_is_begun_anew(simu
         await world.deployer.close()
         simulation.away = True
         await asyncio.sleep(0)
+
+
+async def pieces_of(content):
+    yield content
+
+
+async def test_files_and_exports_are_carried_by_a_job_that_is_gone_afterwards(world, tmp_path):
+    await world.settled()
+    before = world.get("Secret", "clinic")["data"]["data.key"]
+    world.simulation.runtimes.restored_key = "the key of the backup"
+    await world.deployer.replace_files(TENANT, pieces_of(b"a tar"))
+    assert b"".join([piece async for piece in world.deployer.files(TENANT)]) == b"a tar"
+    await world.deployer.export(Placement(TENANT, "dental-sol", "Dental Sol"), tmp_path / "archive.zip")
+    assert (tmp_path / "archive.zip").read_bytes() == b"a tar"
+    assert world.names("Job") == set()
+    assert "courier" not in world.names("NetworkPolicy")
+
+    await world.apply()
+    after = world.get("Secret", "clinic")["data"]["data.key"]
+    assert (after != before, base64.b64decode(after)) == (True, b"the key of the backup")
+
+
+async def test_a_courier_that_cannot_start_says_why(world):
+    await world.settled()
+    world.rule(lambda pod: pod["metadata"]["labels"]["app.kubernetes.io/component"] == "courier", Behaviour(image_missing=True))
+    with pytest.raises(DeployerUnavailable, match="volume cannot be reached: .* cannot be pulled"):
+        await anext(world.deployer.files(TENANT))
+    assert world.names("Job") == set()
+    with pytest.raises(RuntimeRefused, match="was ever set up"):
+        await anext(world.deployer.files(UUID(int=99)))

@@ -130,7 +130,7 @@ def test_sleeping_leaves_the_digest_as_it_is_and_another_secret_changes_it_witho
     assert awake.pod_digest == other.pod_digest
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(
     name=st.text(min_size=1, max_size=60),
     text=st.text(max_size=40),
