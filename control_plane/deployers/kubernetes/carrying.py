@@ -36,9 +36,8 @@ async def carried(
     namespace = clinic.namespace
     manifests = render_courier(clinic, handle.facts)
     try:
-        for manifest in manifests:
-            await handle.api.apply(manifest)
-        pod = await _ready(handle, namespace)
+        applied = {manifest["kind"]: await handle.api.apply(manifest) for manifest in manifests}
+        pod = await _ready(handle, namespace, applied["Job"]["metadata"]["uid"])
         token = sign(key, audience=str(clinic.tenant_id), purpose=PURPOSE, lifetime=_TOKEN)
         async with aclosing(_asked(handle, pod, method, path, f"Bearer {token}", content)) as answer:
             status = int(await anext(answer))
@@ -66,17 +65,17 @@ async def save(pieces: AsyncGenerator[bytes, None], file: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
-async def _ready(handle: Handle, namespace: str) -> Object:
-    """The courier's pod, once it listens."""
+async def _ready(handle: Handle, namespace: str, job_uid: str) -> Object:
+    """The pod of this very Job, once it listens: one of before may not be gone yet."""
     await handle.mirror.ready()
     loop = asyncio.get_running_loop()
     end = loop.time() + STARTING_SECONDS
     while True:
-        pods = [pod for pod in handle.mirror.inside("Pod", namespace) if _is_courier(pod)]
+        pods = [pod for pod in handle.mirror.inside("Pod", namespace) if _made_by(pod, job_uid)]
         pod = next((pod for pod in pods if is_ready(pod)), None)
         if pod is not None:
             return pod
-        job = next((one for one in handle.mirror.inside("Job", namespace) if one["metadata"]["name"] == NAME), None)
+        job = next((one for one in handle.mirror.inside("Job", namespace) if one["metadata"]["uid"] == job_uid), None)
         verdict = judge_removal(job, pods) if job is not None else None
         if (verdict is not None and verdict.stage is not Stage.UNDER_WAY) or loop.time() >= end:
             why = (verdict.reason if verdict else None) or f"it was not ready within {STARTING_SECONDS:.0f} s"
@@ -84,8 +83,9 @@ async def _ready(handle: Handle, namespace: str) -> Object:
         await handle.mirror.moved(1.0)
 
 
-def _is_courier(pod: Object) -> bool:
-    return (pod["metadata"].get("labels") or {}).get("app.kubernetes.io/component") == NAME and "deletionTimestamp" not in pod["metadata"]
+def _made_by(pod: Object, uid: str) -> bool:
+    owners = pod["metadata"].get("ownerReferences") or ()
+    return "deletionTimestamp" not in pod["metadata"] and any(owner["uid"] == uid for owner in owners)
 
 
 async def _asked(
