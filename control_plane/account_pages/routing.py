@@ -43,6 +43,7 @@ _PAGES: Final = Environment(
 )
 _PAGES.globals["file"] = static_file
 _PAGES.filters |= {"limits": limits, "module_title": module_title, "module_summary": module_summary, "name_of": name_of, "size": _size}
+_PAGES.filters["names_of"] = lambda names, say: [name_of(name, say) for name in names]
 
 
 class PageRoute(PlatformRoute):
