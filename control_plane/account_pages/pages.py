@@ -23,6 +23,9 @@ from control_plane.backups.models import Backup
 from control_plane.exit import exports
 from control_plane.exit.models import TenantExport
 from control_plane.mail import outbox
+from control_plane.support import service as support
+from control_plane.support.models import SupportRequest
+from control_plane.support.states import UNFINISHED
 from control_plane.tenants.models import Tenant
 from control_plane.tenants.router import KnownTenant, LockedTenant
 from control_plane.tenants.schemas import InvitationRequest
@@ -99,6 +102,13 @@ async def end_access(grant_id: UUID, tenant: LockedTenant, session: Session, act
     return RedirectResponse(f"{PATH}/clinics/{tenant.slug}/people", 303)
 
 
+@router.post("/clinics/{slug}/support/{request_id}/end", dependencies=[Requires("support:write")])
+async def end_support(request_id: UUID, tenant: KnownTenant, session: Session, actor: CurrentActor, platform: ThisPlatform) -> Response:
+    """The platform's support looks no longer into this clinic, at once."""
+    await support.end(session, platform, await support.find(session, tenant, request_id, lock=True), actor=actor)
+    return RedirectResponse(f"{PATH}/clinics/{tenant.slug}/people", 303)
+
+
 async def _people(request: Request, session: Session, tenant: Tenant, *, problem: str | None = None) -> Response:
     in_force = (TenantGrant.tenant_id == tenant.id, TenantGrant.ended_at.is_(None))
     owners = select(TenantGrant, Account).join(Account, Account.id == TenantGrant.account_id).where(*in_force).order_by(Account.email)
@@ -113,8 +123,18 @@ async def _people(request: Request, session: Session, tenant: Tenant, *, problem
         at="people",
         owners=[(grant, account) for grant, account in await session.execute(owners)],
         resellers=[(grant, reseller) for grant, reseller in await session.execute(resellers)],
+        visits=await _visits(request, session, tenant),
+        unfinished=UNFINISHED,
         problem=problem,
     )
+
+
+async def _visits(request: Request, session: Session, tenant: Tenant) -> list[SupportRequest]:
+    """What the platform's support asked of this clinic, the latest first; nothing for whom that is no business of."""
+    if not request.state.actor.may("support:read"):
+        return []
+    query = select(SupportRequest).where(SupportRequest.tenant_id == tenant.id).order_by(SupportRequest.number.desc()).limit(SHOWN)
+    return list(await session.scalars(query))
 
 
 @router.get("/clinics/{slug}/data", dependencies=[Requires("backups:read"), Requires("exports:read")])

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from control_plane.simulators.stripe import payments
 from control_plane.simulators.stripe.book import Object
 from control_plane.simulators.stripe.errors import StripeError
+from control_plane.simulators.stripe.periods import DAY
 
 _templates = Environment(loader=PackageLoader("control_plane.simulators.stripe"), autoescape=True, undefined=StrictUndefined)
 
@@ -45,7 +46,11 @@ async def _checkout(request: Request) -> Response:
     book = account.book
     lines = [(book.get("price", line["price"]), line["quantity"]) for line in session["_lines"]]
     shown = [(book.get("product", price["product"])["name"], quantity, price) for price, quantity in lines]
-    values: dict[str, Any] = {"session": session, "lines": shown, "days": session["_subscription"]["trial_period_days"]}
+    trial = session["_subscription"]
+    days = trial["trial_period_days"]
+    if trial["trial_end"]:
+        days = max(1, round((trial["trial_end"] - book.now(session["customer"])) / DAY))
+    values: dict[str, Any] = {"session": session, "lines": shown, "days": days}
     if session["status"] != "open":
         return _page("checkout", 410, **values, problem="This page is no longer open. Go back to where you came from and begin again.")
     if request.method == "GET":

@@ -9,12 +9,16 @@ import pytest
 
 from control_plane.account_pages import texts
 from control_plane.account_pages.seeing import paying
+from control_plane.backups.states import BackupState
 from control_plane.billing.models import Agreement, BilledInvoice
 from control_plane.billing.states import AgreementStatus, ProviderName
 from control_plane.payments.values import InvoiceStatus
 from control_plane.signup import texts as signup
+from control_plane.support.states import SupportState
+from control_plane.tenants.states import TenantState
 
 DAY = datetime(2026, 12, 1, tzinfo=UTC)
+STATES = {"tenant": TenantState, "backup": BackupState, "invoice": InvoiceStatus, "support": SupportState}
 FOLDER = Path(texts.__file__).parent
 
 
@@ -51,6 +55,11 @@ def test_every_state_of_paying_has_its_words(found, invoices, key):
     assert {f"pay.{key}.title", f"pay.{key}.text"} <= texts.catalogue().keys()
 
 
+def test_every_state_that_is_shown_has_its_words():
+    named = {f"{kind}.{state}" for kind, states in STATES.items() for state in states}
+    assert named <= texts.catalogue().keys()
+
+
 def test_no_sentence_is_missing_left_over_or_different_in_one_language():
     everything = "".join(path.read_text(encoding="utf-8") for path in [*FOLDER.glob("*.py"), *FOLDER.glob("templates/*.html")])
     own = texts.catalogue().keys() - signup.catalogue().keys()
@@ -61,7 +70,7 @@ def test_no_sentence_is_missing_left_over_or_different_in_one_language():
         "invoice.",
         "nav.",
     }
-    composed = ("pay.", "tenant.", "backup.", "invoice.", "nav.", "error.")
+    composed = ("pay.", "tenant.", "backup.", "invoice.", "nav.", "support.", "error.")
     assert {key for key in own if f'"{key}"' not in everything and not key.startswith(composed)} == set()
     for key, text in texts.catalogue().items():
         assert set(re.findall(r"{(\w+)}", text.en)) == set(re.findall(r"{(\w+)}", text.es)), key
