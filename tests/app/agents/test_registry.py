@@ -233,6 +233,16 @@ async def test_in_a_read_only_clinic_tools_read_and_do_not_write(shelf):
     assert await shelf.trail() == [("shelf.list_notes", "completed", None), ("shelf.add_note", "refused", "mode_read_only")]
 
 
+async def test_in_a_clinic_that_only_exports_no_tool_is_called(shelf):
+    modes.install(modes.Mode.EXPORT_ONLY)
+    try:
+        read = await shelf.tools.call(shelf.context(), "shelf.list_notes", {})
+    finally:
+        modes.install(modes.Mode.NORMAL)
+
+    assert read.error.code == "mode_export_only"
+
+
 async def test_tools_of_a_module_that_is_gone_are_gone(shelf):
     assert {found.qualified for found in shelf.tools} > {"shelf.list_notes"}
 
