@@ -48,7 +48,7 @@ async def test_what_a_module_costs_is_shown_before_and_charged_so(billing, shown
     preview = await shown(sol, modules=["agenda"])
     assert (preview.before.total, preview.after.total) == (Decimal("29.00"), Decimal("41.00"))
     assert Decimal("0.00") < preview.now < Decimal("12.00")
-    assert [change.name for change in preview.effects.install] == ["agenda"]
+    assert "agenda" in [change.name for change in preview.effects.install]
     billing.move(minutes=20)
     await confirm(sol, preview, modules=["agenda"])
 
@@ -57,8 +57,9 @@ async def test_what_a_module_costs_is_shown_before_and_charged_so(billing, shown
     newest = (await billing.invoices(sol))[0]
     assert (newest.net, newest.status) == (preview.now, "paid")
     assert sum(Decimal(line["amount"]) for line in newest.lines) == newest.net
+    charged = [invoice.id for invoice in await billing.invoices(sol)]
     assert (await billing.bill(sol)).reading > agreement.reading
-    assert len(await billing.invoices(sol)) == 2, "reading again charges nothing again"
+    assert [invoice.id for invoice in await billing.invoices(sol)] == charged, "reading again charges nothing again"
 
 
 async def test_in_a_trial_a_change_costs_nothing_until_it_ends(billing, shown, confirm):
