@@ -67,6 +67,15 @@ class Settings(BaseSettings):
     signup_card: Literal["optional", "required"] = "optional"
     """Whether a clinic that signs up may try without a card, where cards can be taken and the tariff has a trial."""
 
+    oidc_issuer: str | None = None
+    """The identity provider operators may sign in at: https, or http on loopback; absent: passwords only."""
+    oidc_client_id: str | None = None
+    oidc_client_secret: SecretStr | None = None
+    """Absent, and no file either: a public client, which PKCE protects."""
+    oidc_client_secret_file: Path | None = None
+    oidc_second_factor: Literal["said", "always"] = "said"
+    """`said`: the provider's token has to say that a second factor was asked for (`amr`); `always`: it always asks, and need not say so."""
+
     requests_per_minute: int = Field(6000, ge=20)
     """How many requests of the API one caller may send, over all processes."""
 
@@ -120,6 +129,15 @@ class Settings(BaseSettings):
         if value is not None and not re.fullmatch(r"dpk_[A-Za-z0-9_-]{40,200}", value.get_secret_value()):
             raise ValueError(
                 "an operator key is `dpk_` and at least 40 letters and digits; `python -m control_plane.access.new_secrets` makes one"
+            )
+        return value
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _not_in_the_clear(cls, value: str | None) -> str | None:
+        if value is not None and not re.match(r"https://[^/]|http://(localhost|127\.0\.0\.1|\[::1\])([:/]|$)", value):
+            raise ValueError(
+                "the identity provider's issuer is an https address (http on this machine only), as its own description says it"
             )
         return value
 

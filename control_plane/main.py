@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 
 from control_plane import errors, openapi
 from control_plane.access.accounts_router import router as accounts
+from control_plane.access.oidc.router import router as oidc
 from control_plane.access.router import router as keys
 from control_plane.access.routing import ThisPlatform, current_actor
 from control_plane.access.service import ensure_first_key, key_in
@@ -178,6 +179,7 @@ def create_app(platform: Platform) -> FastAPI:
         app.include_router(router, prefix="/v1", dependencies=[Depends(current_actor)])
     app.include_router(entrances, prefix="/v1")
     app.include_router(billing.ingress, prefix="/v1")
+    app.include_router(oidc, prefix="/v1")
     signup.install(app)
     storefronts.install(app)
     downloads.install(app)

@@ -4,6 +4,8 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from control_plane.access.oidc.building import build_provider
+from control_plane.access.oidc.provider import Provider
 from control_plane.access.passwords import Passwords
 from control_plane.access.signing import load_signing_key
 from control_plane.access.throttle import Requests
@@ -52,6 +54,8 @@ class Platform:
     payments: Payments
     catalogues: Catalogues = field(default_factory=Catalogues)
     passwords: Passwords = field(default_factory=Passwords)
+    oidc: Provider | None = None
+    """The identity provider operators may sign in at."""
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held from describing the runtime's environment to registering what was found: what was read last counts."""
 
@@ -75,6 +79,7 @@ class Platform:
             servers=Servers(settings, database, vault),
             requests=Requests(database, settings.requests_per_minute),
             vault=vault,
+            oidc=build_provider(settings),
             payments=Payments.build(settings, database, clock.now),
         )
 

@@ -86,7 +86,7 @@ async def invite_again(
 async def take_second_factor(account: LockedAccount, session: Session, actor: CurrentActor, platform: ThisPlatform) -> AccountOut:
     """For somebody who lost the phone. An operator sets up another before doing anything else."""
     now = platform.clock.now()
-    signing_in.take_second_factor(account)
+    await signing_in.take_second_factor(session, account)
     await accounts.end_sessions(session, account.id, at=now)
     audit.record(session, actor, "account.second_factor_taken", at=now, account=str(account.id))
     return AccountOut.of(account)

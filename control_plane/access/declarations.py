@@ -13,6 +13,8 @@ from control_plane.access.scopes import ROLES, Kind, Role
 OPEN: Final[Mapping[tuple[str, str], str]] = {
     ("POST", "/v1/session"): "signing in; limited",
     ("POST", "/v1/session/password"): "the invitation says who; limited",
+    ("GET", "/v1/session/oidc"): "sends to the identity provider; limited",
+    ("GET", "/v1/session/oidc/return"): "what the identity provider sends back says who, once; limited",
     ("GET", "/v1/openapi.json"): "names routes, holds no data",
     ("GET", "/v1/docs"): "the same to click through",
     ("GET", "/docs/oauth2-redirect"): "a page of the same",

@@ -53,6 +53,21 @@ class SecondFactorWrong(Invalid):
         super().__init__("The code is wrong or was used already. Wait for the next one; compare the clocks of the phone and the platform.")
 
 
+class NoSecondFactor(Conflict):
+    code: ClassVar[str] = "no_second_factor"
+
+    def __init__(self) -> None:
+        super().__init__("This account has no second factor. Begin with `POST /v1/session/second-factor`.")
+
+
+class PasswordWrong(DomainError):
+    status: ClassVar[int] = 403
+    code: ClassVar[str] = "password_wrong"
+
+    def __init__(self) -> None:
+        super().__init__("This is not your present password. Who forgot it asks an administrator for an invitation.")
+
+
 class ForeignOrigin(DomainError):
     status: ClassVar[int] = 403
     code: ClassVar[str] = "foreign_origin"

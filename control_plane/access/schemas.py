@@ -55,7 +55,9 @@ class KeyList(BaseModel):
 class Credentials(Request):
     email: Annotated[str, Field(max_length=254)]
     password: Password
-    code: Annotated[str, Field(max_length=20)] | None = Field(None, description="Of the authenticator app, where there is one.")
+    code: Annotated[str, Field(max_length=20)] | None = Field(
+        None, description="Of the authenticator app, where there is one, or a recovery code."
+    )
 
 
 class NewPassword(Request):
@@ -65,6 +67,20 @@ class NewPassword(Request):
 
 class Code(Request):
     code: Annotated[str, Field(min_length=1, max_length=20)]
+
+
+class PasswordChange(Request):
+    current: Password
+    new: Password
+
+
+class RecoveryCodesOut(BaseModel):
+    recovery_codes: list[str] | None = Field(description="Each stands in once for the authenticator app; shown this once.")
+
+
+class SecondFactorOut(BaseModel):
+    since: datetime | None = Field(description="Null: there is none.")
+    recovery_codes_left: int
 
 
 class EnrolmentOut(BaseModel):

@@ -8,13 +8,22 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy import update
 
-from control_plane.access import accounts, signing_in, throttle
+from control_plane.access import accounts, recovery, signing_in, throttle
 from control_plane.access.actors import Actor
 from control_plane.access.errors import NeedsASession
 from control_plane.access.models import Account, AccountSession
 from control_plane.access.requires import Requires
 from control_plane.access.routing import COOKIE, CurrentActor, PlatformRoute, Session, ThisPlatform, refuse_foreign, show_once
-from control_plane.access.schemas import Code, Credentials, EnrolmentOut, NewPassword, WhoOut
+from control_plane.access.schemas import (
+    Code,
+    Credentials,
+    EnrolmentOut,
+    NewPassword,
+    PasswordChange,
+    RecoveryCodesOut,
+    SecondFactorOut,
+    WhoOut,
+)
 from control_plane.access.scopes import ROLES
 from control_plane.access.signing_in import LASTS, SignedIn
 from control_plane.audit import service as audit
@@ -105,10 +114,41 @@ async def begin_second_factor(request: Request, actor: InPerson, session: Sessio
     return EnrolmentOut(secret=begun.secret, uri=begun.uri)
 
 
-@router.post("/second-factor/confirm", status_code=204)
-async def confirm_second_factor(body: Code, actor: InPerson, session: Session, platform: ThisPlatform) -> None:
+@router.post("/second-factor/confirm", status_code=201)
+async def confirm_second_factor(
+    body: Code, request: Request, actor: InPerson, session: Session, platform: ThisPlatform
+) -> RecoveryCodesOut:
     """Put the second factor in force; this session may then do all that your role may, every other one ends."""
+    show_once(request, "recovery_codes")
     assert actor.account_id is not None
     assert actor.session_id is not None
-    await signing_in.confirm_second_factor(platform, session, actor.account_id, actor.session_id, body.code)
+    codes = await signing_in.confirm_second_factor(platform, session, actor.account_id, actor.session_id, body.code)
     audit.record(session, actor, "account.second_factor_set", at=platform.clock.now())
+    return RecoveryCodesOut(recovery_codes=codes)
+
+
+@router.get("/second-factor")
+async def get_second_factor(actor: InPerson, session: Session) -> SecondFactorOut:
+    """Whether you have one, and how many recovery codes are left."""
+    assert actor.account_id is not None
+    account = await accounts.get(session, actor.account_id)
+    return SecondFactorOut(since=account.second_factor_since, recovery_codes_left=await recovery.left(session, account.id))
+
+
+@router.post("/second-factor/recovery-codes", status_code=201)
+async def renew_recovery_codes(body: Code, request: Request, actor: InPerson, session: Session, platform: ThisPlatform) -> RecoveryCodesOut:
+    """New recovery codes, for a code of the app or one of the old; the old ones stop working."""
+    show_once(request, "recovery_codes")
+    assert actor.account_id is not None
+    codes = await signing_in.renew_recovery_codes(platform, session, actor.account_id, body.code)
+    audit.record(session, actor, "account.recovery_codes_renewed", at=platform.clock.now())
+    return RecoveryCodesOut(recovery_codes=codes)
+
+
+@router.put("/password", status_code=204)
+async def change_password(body: PasswordChange, actor: InPerson, session: Session, platform: ThisPlatform) -> None:
+    """Set another password, for whoever knows the present one; you are signed out everywhere else."""
+    assert actor.account_id is not None
+    assert actor.session_id is not None
+    await signing_in.change_password(platform, session, actor.account_id, actor.session_id, current=body.current, new=body.new)
+    audit.record(session, actor, "account.password_changed", at=platform.clock.now())

@@ -11,12 +11,21 @@ import pyotp
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from control_plane.access import accounts, throttle
-from control_plane.access.errors import SecondFactorEnrolled, SecondFactorNeeded, SecondFactorWrong, SignInRefused
+from control_plane.access import accounts, recovery, throttle
+from control_plane.access.actors import Actor
+from control_plane.access.errors import (
+    NoSecondFactor,
+    PasswordWrong,
+    SecondFactorEnrolled,
+    SecondFactorNeeded,
+    SecondFactorWrong,
+    SignInRefused,
+)
 from control_plane.access.models import Account, AccountSession
-from control_plane.access.passwords import Passwords
+from control_plane.access.passwords import Passwords, check_strength
 from control_plane.access.scopes import Kind
 from control_plane.access.service import digest
+from control_plane.audit import service as audit
 from control_plane.platform import Platform
 from control_plane.vault.vault import Vault, place
 
@@ -82,8 +91,8 @@ async def begin_second_factor(session: AsyncSession, vault: Vault, account_id: U
     return Enrolment(secret, pyotp.TOTP(secret).provisioning_uri(name=account.email, issuer_name=ISSUER))
 
 
-async def confirm_second_factor(platform: Platform, session: AsyncSession, account_id: UUID, session_id: UUID, code: str) -> None:
-    """Put the begun enrolment in force: this session is whole from now on, every other one ends.
+async def confirm_second_factor(platform: Platform, session: AsyncSession, account_id: UUID, session_id: UUID, code: str) -> list[str]:
+    """Put the begun enrolment in force: this session is whole from now on, every other one ends. The recovery codes, shown now or never.
 
     Raises SecondFactorEnrolled, SecondFactorWrong, TooManyAttempts.
     """
@@ -93,16 +102,55 @@ async def confirm_second_factor(platform: Platform, session: AsyncSession, accou
     account = await accounts.get(session, account_id, lock=True)
     if account.second_factor_since is not None:
         raise SecondFactorEnrolled
-    if not await accept_code(session, platform.vault, account_id, code, at=now):
+    if not await _accept_of_app(session, platform.vault, account_id, code, at=now):
         raise SecondFactorWrong
     account.second_factor_since = now
     await session.execute(update(AccountSession).where(AccountSession.id == session_id).values(whole=True))
     await accounts.end_sessions(session, account_id, at=now, but=session_id)
-    await session.flush()
+    return await recovery.renew(session, account_id, at=now)
+
+
+async def renew_recovery_codes(platform: Platform, session: AsyncSession, account_id: UUID, code: str) -> list[str]:
+    """New ones for a code of the app, or for one of the old. Raises NoSecondFactor, SecondFactorWrong, TooManyAttempts."""
+    now = platform.clock.now()
+    bucket = throttle.bucket(throttle.CODE, str(account_id))
+    await throttle.attempt(platform.database, [bucket], at=now)
+    account = await accounts.get(session, account_id, lock=True)
+    if account.second_factor_since is None:
+        raise NoSecondFactor
+    if not await accept_code(session, platform.vault, account_id, code, at=now):
+        raise SecondFactorWrong
+    return await recovery.renew(session, account_id, at=now)
+
+
+async def change_password(platform: Platform, session: AsyncSession, account_id: UUID, session_id: UUID, *, current: str, new: str) -> None:
+    """Every other session ends. Raises TooManyAttempts, PasswordWrong, PasswordTooWeak."""
+    now = platform.clock.now()
+    bucket = throttle.bucket(throttle.CODE, "password", str(account_id))
+    await throttle.attempt(platform.database, [bucket], at=now)
+    account = await accounts.get(session, account_id, lock=True)
+    if not await platform.passwords.verify(current, account.password_hash):
+        raise PasswordWrong
+    check_strength(new, account.email)
+    account.password_hash = await platform.passwords.hash(new)
+    await accounts.end_sessions(session, account_id, at=now, but=session_id)
+    await throttle.succeeded(platform.database, [bucket])
 
 
 async def accept_code(session: AsyncSession, vault: Vault, account_id: UUID, code: str, *, at: datetime) -> bool:
-    """Whether the app shows this code now; each is accepted once."""
+    """Whether the app shows this code now, or it is a recovery code; each is accepted once."""
+    if await _accept_of_app(session, vault, account_id, code, at=at):
+        return True
+    if not await recovery.use(session, account_id, code, at=at):
+        return False
+    account = await accounts.get(session, account_id)
+    actor = Actor(account.kind.value, account.email, account.role.value, account_id=account.id)
+    left = await recovery.left(session, account_id)
+    audit.record(session, actor, "account.recovery_code_used", at=at, account=str(account_id), left=left)
+    return True
+
+
+async def _accept_of_app(session: AsyncSession, vault: Vault, account_id: UUID, code: str, *, at: datetime) -> bool:
     sealed = await session.scalar(select(Account.sealed_second_factor).where(Account.id == account_id))
     if sealed is None:
         return False
@@ -117,8 +165,9 @@ async def accept_code(session: AsyncSession, vault: Vault, account_id: UUID, cod
     return used.one_or_none() is not None
 
 
-def take_second_factor(account: Account) -> None:
-    """Take it away without a code: an administrator, for somebody who lost the phone."""
+async def take_second_factor(session: AsyncSession, account: Account) -> None:
+    """Take it away without a code, recovery codes too: an administrator, for somebody who lost the phone."""
+    await recovery.forget(session, account.id)
     account.sealed_second_factor, account.second_factor_since, account.second_factor_step = None, None, 0
 
 

@@ -28,7 +28,7 @@ async def test_an_operator_does_nothing_before_a_second_factor_and_everything_af
 
     assert (begun["second_factor_missing"], begun["scopes"]) == (True, [])
     assert {refused.json()["code"], no_key.json()["code"]} == {"second_factor_missing"}
-    assert (wrong.status_code, confirmed.status_code) == (422, 204)
+    assert (wrong.status_code, confirmed.status_code) == (422, 201)
     assert (await browser.get("/v1/tenants")).status_code == 200
     assert (await browser.get("/v1/session")).json()["scopes"] == sorted(ALL)
 

@@ -1,0 +1,1 @@
+"""Operators signing in at an identity provider: OpenID Connect's code flow with PKCE."""
