@@ -39,6 +39,8 @@ UNLISTED = {
     ("GET", "/api/v1/openapi.json"),
     ("GET", "/v1/docs"),
     ("GET", "/v1/openapi.json"),
+    ("GET", "/v1/session/oidc"),
+    ("GET", "/v1/session/oidc/return"),
 }
 
 

@@ -1,12 +1,13 @@
 """ID tokens: what proves who signed in, and everything that only looks like it. Pure functions of a token and a set of keys."""
 
 import base64
+import hmac
 import json
 from datetime import UTC, datetime
 
 import pytest
 from joserfc import jwt
-from joserfc.jwk import ECKey, OctKey
+from joserfc.jwk import ECKey
 
 from control_plane.access.oidc.errors import IdTokenRefused
 from control_plane.access.oidc.tokens import Expected, KeyUnknown, read
@@ -79,11 +80,9 @@ def test_several_audiences_need_this_client_as_the_party_that_asked():
     assert found(token(aud=[CLIENT, "another"], azp=CLIENT)).subject
 
 
-@pytest.mark.parametrize(
-    ("changes", "email"), [({"email_verified": False}, None), ({"email_verified": "true"}, None), ({"email": 7}, None)]
-)
-def test_an_address_nobody_checked_is_none(changes, email):
-    assert found(token(**changes)).email is email
+@pytest.mark.parametrize("changes", [{"email_verified": False}, {"email_verified": "true"}, {"email": 7}], ids=str)
+def test_an_address_nobody_checked_is_none(changes):
+    assert found(token(**changes)).email is None
 
 
 @pytest.mark.parametrize("amr", [None, ["pwd"], "otp", [["otp"]]])
@@ -104,7 +103,8 @@ def test_no_signature_is_no_proof():
 def test_the_public_key_does_not_pass_for_a_secret():
     """An algorithm that takes whatever bytes it is given as a secret, and the provider's public key, which everybody has."""
     for public in (KEY.as_pem(private=False), json.dumps(KEY.as_dict(private=False)).encode()):
-        forged = jwt.encode({"alg": "HS256", "kid": "one"}, CLAIMS, OctKey.import_key(public), algorithms=["HS256"])
+        signed = f"{_part({'alg': 'HS256', 'kid': 'one'})}.{_part(CLAIMS)}"
+        forged = f"{signed}.{base64.urlsafe_b64encode(hmac.digest(public, signed.encode(), 'sha256')).rstrip(b'=').decode()}"
         with pytest.raises(IdTokenRefused):
             found(forged)
         with pytest.raises(IdTokenRefused):
