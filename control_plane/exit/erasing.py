@@ -18,6 +18,9 @@ from control_plane.audit import service as audit
 from control_plane.audit.models import AuditEntry
 from control_plane.backups.models import Backup, BackupSchedule
 from control_plane.backups.states import BackupEvent, BackupState
+from control_plane.billing import agreements
+from control_plane.billing.accounts import guard
+from control_plane.billing.states import PayerKind
 from control_plane.exit import exports
 from control_plane.exit.deletions import legal_keeping
 from control_plane.exit.errors import ErasureConflict, NotDeleted, UnknownErasure
@@ -41,6 +44,7 @@ LAST_COPY: Final = "last_copy"
 ERASED_NAME: Final = "(erased)"
 ERASED_EMAIL: Final = "erased@invalid"
 _ACCOUNTABILITY: Final = "GDPR art. 5(2) and art. 17(3)(e): proof of what was done, and when"
+_INVOICES: Final = "VAT directive 2006/112/EC art. 244 and 247, and the law of accounting of whoever issued them"
 _SAID_TO_PEOPLE: Final = (OperationKind.PROVISION, OperationKind.INVITE)
 
 
@@ -108,6 +112,7 @@ async def clear_outside(work: "Work", tools: "Tools") -> list[str]:
     platform, tenant_id = tools.platform, work.placement.tenant_id
     await tools.deployer.remove(tenant_id)
     await tools.databases.drop(tenant_id)
+    await _forget_payer(platform, tenant_id)
     work.half_done()
     async with platform.database.transaction() as session:
         tenant = await session.get_one(Tenant, tenant_id)
@@ -227,8 +232,34 @@ async def _decide(
         ),
         Decision("logs", nothing, "The platform's logs name a clinic by its id and no people; they rotate."),
         Decision("audit", ReceiptStatus.KEPT, f"{entries} entries of who did what to the account; nothing of patients.", _ACCOUNTABILITY),
-        Decision("payment_provider", nothing, "No payment provider is connected."),
+        await _at_the_payment_provider(session, tenant),
     ]
+
+
+async def _at_the_payment_provider(session: AsyncSession, tenant: Tenant) -> Decision:
+    agreement = await agreements.of(session, tenant.id)
+    if agreement is None or agreement.customer is None:
+        return Decision("payment_provider", ReceiptStatus.NOTHING, "Nothing was ever paid for it.")
+    count = len(await agreements.invoices_of(session, tenant.id))
+    if agreement.payer is PayerKind.RESELLER:
+        gone = "Its subscription is ended. Its reseller paid: nobody of the clinic is known there."
+    else:
+        gone = f"The customer at {agreement.provider} is removed, with name, address and cards, and its subscription is ended."
+    return Decision("payment_provider", ReceiptStatus.KEPT, f"{gone} {count} invoices stay with whoever issued them.", _INVOICES)
+
+
+async def _forget_payer(platform: Platform, tenant_id: UUID) -> None:
+    """Remove who paid from the payment provider. A reseller goes on paying for others, and stays. Repeatable."""
+    async with platform.database.transaction() as session:
+        agreement = await agreements.of(session, tenant_id)
+    if agreement is None or agreement.customer is None:
+        return
+    provider = platform.payments.get(agreement.provider)
+    await guard(platform, agreement.provider)
+    if agreement.subscription is not None and not agreement.status.over:
+        await provider.cancel(agreement.subscription, at_period_end=False, key=f"erased:{agreement.subscription}")
+    if agreement.payer is not PayerKind.RESELLER:
+        await provider.forget(agreement.customer)
 
 
 async def _copies(session: AsyncSession, tenant: Tenant, but: TenantExport | None) -> int:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import aliased
 from control_plane.access.actors import Actor
 from control_plane.audit import service as audit
 from control_plane.backups.stuck import stuck_backups
+from control_plane.billing.stuck import stuck_billing
 from control_plane.campaigns.stuck import stuck_campaigns
 from control_plane.mail.stuck import stuck_mails
 from control_plane.operations import service as operations
@@ -166,6 +167,7 @@ SOURCES: Final[tuple[Source, ...]] = (
     stuck_mails,
     stuck_webhooks,
     stuck_signups,
+    stuck_billing,
 )
 """Whoever has states that can get stuck adds a function that finds them."""
 
