@@ -1,6 +1,6 @@
 """/account: the clinics somebody owns, one clinic at a glance, its people, and its data."""
 
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -87,9 +87,16 @@ async def invite_owner(tenant: LockedTenant, request: Request, session: Session,
     if granted.granted_at == now:
         audit.record(session, actor, "tenant.access_granted", at=now, tenant_id=tenant.id, account_id=str(account.id))
         link = f"{platform.settings.public_url.rstrip('/')}{PATH}/sign-in"
-        values: dict[str, Any] = {"clinic": tenant.name, "link": link, "by": actor.id}
         await outbox.send(
-            session, key=f"account-invited:{granted.id}", to=address, template="account_invited", locale=say.language, at=now, **values
+            session,
+            key=f"account-invited:{granted.id}",
+            to=address,
+            template="account_invited",
+            locale=say.language,
+            at=now,
+            clinic=tenant.name,
+            link=link,
+            by=actor.id,
         )
     return RedirectResponse(f"{PATH}/clinics/{tenant.slug}/people", 303)
 

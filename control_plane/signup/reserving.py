@@ -6,7 +6,7 @@ repeats it; whether a card was given is read from the provider, whoever says so;
 
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID, uuid4
 
 from sqlalchemy import func, select
@@ -77,8 +77,17 @@ async def reserve(session: AsyncSession, platform: Platform, form: SignupForm, n
         created_at=now,
     )
     session.add(row)
-    values: dict[str, Any] = {"clinic": new.name, "link": address, "until": row.deadline.date()}
-    await outbox.send(session, key=f"signup:{row.id}:waiting", to=row.email, template="signup_waiting", locale=row.locale, at=now, **values)
+    await outbox.send(
+        session,
+        key=f"signup:{row.id}:waiting",
+        to=row.email,
+        template="signup_waiting",
+        locale=row.locale,
+        at=now,
+        clinic=new.name,
+        link=address,
+        until=row.deadline.date(),
+    )
     await session.flush()
     return row
 
@@ -263,9 +272,17 @@ async def _tidy(platform: Platform, provider: PaymentProvider, reservation_id: U
             return
         row.move(ReservationEvent.TIDIED, at=now)
         row.form, row.attempts, row.reason = None, 0, row.refused
-        values: dict[str, Any] = {"clinic": row.name, "why": row.refused, "link": f"{platform.settings.public_url.rstrip('/')}/signup"}
-        key = f"signup:{row.id}:ended"
-        await outbox.send(session, key=key, to=row.email, template="signup_ended", locale=row.locale, at=now, **values)
+        await outbox.send(
+            session,
+            key=f"signup:{row.id}:ended",
+            to=row.email,
+            template="signup_ended",
+            locale=row.locale,
+            at=now,
+            clinic=row.name,
+            why=row.refused,
+            link=f"{platform.settings.public_url.rstrip('/')}/signup",
+        )
 
 
 async def _offered(session: AsyncSession, platform: Platform, row: Reservation) -> tuple[Payer, tuple[Item, ...], str, datetime | None]:
