@@ -57,7 +57,9 @@ async def test_what_a_module_costs_is_shown_before_and_charged_so(billing, shown
     newest = (await billing.invoices(sol))[0]
     assert (newest.net, newest.status) == (preview.now, "paid")
     assert sum(Decimal(line["amount"]) for line in newest.lines) == newest.net
-    charged = [invoice.id for invoice in await billing.invoices(sol)]
+    made = await billing.invoices(sol)
+    assert [invoice.net for invoice in made] == [preview.now, Decimal("29.00"), Decimal("0.00")], "the change, the month, the trial"
+    charged = [invoice.id for invoice in made]
     assert (await billing.bill(sol)).reading > agreement.reading
     assert [invoice.id for invoice in await billing.invoices(sol)] == charged, "reading again charges nothing again"
 
