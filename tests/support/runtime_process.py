@@ -179,10 +179,16 @@ def platform_token(purpose: str = "attest", audience: str = TENANT_ID, key: toke
     return tokens.sign(key, audience=audience, purpose=purpose, lifetime=timedelta(seconds=60))
 
 
-async def get_json(host: str, port: str | int, path: str, **headers: str) -> tuple[int, Json]:
-    """One request on a connection of its own: status and JSON body."""
+async def get_json(host: str, port: str | int, path: str, *, method: str = "GET", **headers: str) -> tuple[int, Json]:
+    """One request without a body, on a connection of its own: status and JSON body."""
     reader, writer = await asyncio.open_connection(host, int(port))
-    lines = [f"GET {path} HTTP/1.1", f"Host: {host}:{port}", "Connection: close", *(f"{name}: {value}" for name, value in headers.items())]
+    lines = [
+        f"{method} {path} HTTP/1.1",
+        f"Host: {host}:{port}",
+        "Connection: close",
+        "Content-Length: 0",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
     writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
     head, _, body = (await reader.read()).partition(b"\r\n\r\n")
     writer.close()

@@ -50,9 +50,10 @@ async def test_the_mode_of_the_revision_binds_the_modules_and_leaves_the_core_al
     await runtime.serve()
     host, port = runtime.address
 
-    status, body = await get_json(host, port, "/api/v1/patients")
+    status, body = await get_json(host, port, "/api/v1/patients", method="POST")
 
     assert (status, body["errors"][0]["code"]) == (403, "mode_export_only")
+    assert (await get_json(host, port, "/api/v1/patients"))[0] == 401, "records are read in every mode, by who may"
     assert (await get_json(host, port, "/api/v1/auth/me"))[0] == 401
 
 
