@@ -164,7 +164,9 @@ async def test_the_clinic_sees_everything_support_asked_for(runtime, owner, two_
 async def test_everybody_in_the_clinic_is_told_while_it_lasts(runtime, owner, two_clinics):
     async def told():
         answer = await runtime.client.get("/api/v1/modules/-/active", headers=two_clinics.b.headers_of("receptionist"))
-        page = await runtime.client.get("/sign-in", headers={"Accept": "text/html"})
+        page = await runtime.client.get("/sign-in", headers={"Cookie": f"{runtime.app.state.auth.cookie}=x"})
+        stranger = await runtime.client.get("/sign-in", headers={"Cookie": "other=x"})
+        assert "Eva Ruiz" not in stranger.text
         return [each["operator"] for each in answer.json()["data"]["support"]], "Eva Ruiz" in page.text
 
     before = await told()

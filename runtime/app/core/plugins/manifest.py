@@ -13,7 +13,7 @@ VERSION_PATTERN = r"^\d+\.\d+\.\d+(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za
 LOCAL_PERMISSION_PATTERN = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$"
 
 RESERVED_NAMES = frozenset(
-    {"admin", "agents", "auth", "clinics", "core", "events", "health", "jobs", "mcp", "modules", "openapi", "roles", "users"}
+    {"admin", "agents", "auth", "clinics", "core", "events", "health", "jobs", "mcp", "modules", "openapi", "roles", "support", "users"}
 )
 """First words of the core's routes and permissions: a module of such a name could declare, and grant itself, rights of the core."""
 

@@ -141,8 +141,9 @@ async def _enter(scope: Scope, token: str) -> SupportAccess:
 
 
 async def _with_banner(scope: Scope) -> Scope:
-    """The scope of a page, which says on each that support is in."""
-    if scope["path"].startswith(_NO_PAGES):
+    """The scope of a page, which says to everybody in the clinic that support is in; a stranger is told nothing."""
+    cookie = f"{scope['app'].state.auth.cookie}=".encode()
+    if scope["path"].startswith(_NO_PAGES) or not any(name == b"cookie" and cookie in value for name, value in scope["headers"]):
         return scope
     unit = current_unit()
     return scope if unit is None else {**scope, PRESENT: await service.active(unit.session, at=clock.now())}
