@@ -8,10 +8,15 @@ from uuid import UUID
 
 import pytest
 
+from control_plane.access.actors import Actor
+from control_plane.billing import agreements
+from control_plane.billing.states import ProviderName
 from control_plane.databases import SharedServer
 from control_plane.deployers.base import DeployerUnavailable, Rehearsal
+from control_plane.operations import service as operations
 from control_plane.operations.kinds import KINDS, OperationKind
 from control_plane.operations.worker import Worker
+from control_plane.tenants import service as tenants
 from tests.control_plane.backups.conftest import clinic, sql
 from tests.support.deployer import FakeDeployer
 from tests.support.platform import MODULES, RuntimeEnvironment, module
@@ -20,6 +25,7 @@ from tests.support.scripted import Faults, Killed
 __all__ = ["clinic", "sql"]
 MOMENTS = ("before", "in", "after")
 K = OperationKind
+ANYBODY = Actor.operator("tests")
 
 
 class Rehearsing(FakeDeployer):
@@ -30,6 +36,11 @@ class Rehearsing(FakeDeployer):
 
 
 REHEARSED = Rehearsal(ok=True, seconds=1.0)
+
+
+@pytest.fixture
+def platform_settings(platform_settings):
+    return platform_settings.model_copy(update={"bank_account": "ES91 2100 0418 4502 0005 1332"})
 
 
 @pytest.fixture
@@ -77,12 +88,29 @@ def killed_at(platform, databases, faults, end_leases, worker, client):
 
 @pytest.mark.parametrize("choose", [pytest.param(some, id="some"), pytest.param(every, id="every", marks=pytest.mark.full)])
 async def test_a_worker_that_dies_at_every_step_of_a_clinics_life_costs_the_clinic_nothing(
-    client, clinic, killed_at, next_release, sql, shown, deployer, databases, choose
+    client, clinic, platform, killed_at, next_release, sql, shown, deployer, databases, choose
 ):
     lived = set()
 
+    async def begun(slug, begin):
+        """The operation that the platform begins by itself."""
+        async with platform.database.transaction() as session:
+            return (await begin(session, await tenants.find(session, slug, lock=True))).id
+
+    def by_itself(kind):
+        async def begin(session, tenant):
+            return await operations.start(session, tenant, kind, actor=ANYBODY, at=platform.clock.now(), generation=tenant.generation)
+
+        return begin
+
+    async def agreed(session, tenant):
+        """Bank transfer: the provider that is always there."""
+        await agreements.agree(session, platform, tenant, plan="solo", actor=ANYBODY, provider=ProviderName.MANUAL)
+        return tenant
+
     async def lives_through(kind, answer):
-        body = (await answer).json()
+        answered = await answer
+        body = {"id": str(answered)} if isinstance(answered, UUID) else answered.json()
         # An erasure names its operation; other answers are or hold it.
         named = body.get("operation", body)
         operation = await killed_at(kind, choose(KINDS[kind].steps), named if isinstance(named, str) else named["id"])
@@ -94,6 +122,8 @@ async def test_a_worker_that_dies_at_every_step_of_a_clinics_life_costs_the_clin
     await lives_through(
         K.PROVISION, client.post("/v1/tenants", json={"name": "Luna", "country": "ES", "owner_email": "l@l.example", "modules": []})
     )
+    await begun("luna", agreed)
+    await lives_through(K.BILL, begun("luna", by_itself(K.BILL)))
     await lives_through(K.CHANGE_MODULES, client.put(f"{path}/modules", json={"modules": ["agenda", "inventory"]}))
     await lives_through(K.INVITE, client.post(f"{path}/invitation", json={}))
     backup = (await lives_through(K.BACKUP, client.post(f"{path}/backups")))["result"]["backup"]
@@ -104,6 +134,9 @@ async def test_a_worker_that_dies_at_every_step_of_a_clinics_life_costs_the_clin
     patients = await sql(clinic, "SELECT count(*) FROM patient")
     await lives_through(K.CLONE, client.post(f"{path}/backups/{backup}/copy", json={"days": 3}))
     await lives_through(K.EXPORT, client.post(f"{path}/exports"))
+    await lives_through(K.ARCHIVE, begun("sol", by_itself(K.ARCHIVE)))
+    archived = await shown()
+    await lives_through(K.REOPEN, begun("sol", by_itself(K.REOPEN)))
     await lives_through(K.CLOSE, client.delete(path))
     await lives_through(K.UNDO_DELETE, client.post(f"{path}/undo-deletion"))
     back = await shown()
@@ -113,6 +146,7 @@ async def test_a_worker_that_dies_at_every_step_of_a_clinics_life_costs_the_clin
 
     assert lived == set(KINDS)
     assert patients == 50
+    assert archived["state"] == "archived"
     assert (back["state"], back["in_sync"]) == ("active", True)
     assert (gone["state"], deployer.told(UUID(clinic["id"]))) == ("deleted", {})
     assert (await client.get("/v1/stuck")).json()["items"] == []
