@@ -1,6 +1,7 @@
 """`python -m control_plane.api`: the API and the pages as one process."""
 
 import os
+import socket
 
 import uvicorn
 
@@ -11,6 +12,15 @@ from dentalpin_kit import logs, tracing
 from dentalpin_kit.processes import die_with_parent
 
 
+def listening(descriptor: int) -> socket.socket:
+    """The socket that came by inheritance, as what it is: uvicorn takes any descriptor for a Unix socket, for which asyncio does not switch
+    off the kernel's waiting for more to send, and every answer comes 40 ms late.
+    """
+    # No program started from here may hold the port after this process is gone.
+    os.set_inheritable(descriptor, False)
+    return socket.socket(fileno=descriptor)
+
+
 def main() -> None:
     settings = get_settings()
     if settings.parent_pid is not None:
@@ -18,21 +28,18 @@ def main() -> None:
     os.umask(0o077)
     logs.configure(level=settings.log_level, file=settings.log_file, process="api")
     tracing.configure("dentalpin-platform", os.environ, process="api")
-    if settings.listen_fd is not None:
-        # It came by inheritance; no program started from here may hold the port after this process is gone.
-        os.set_inheritable(settings.listen_fd, False)
-    app = create_app(Platform.build(settings))
+    sockets = [listening(settings.listen_fd)] if settings.listen_fd is not None else None
+    config = uvicorn.Config(
+        create_app(Platform.build(settings)),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
+        server_header=False,
+    )
     try:
-        uvicorn.run(
-            app,
-            host=settings.host,
-            port=settings.port,
-            fd=settings.listen_fd,
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=5,
-            server_header=False,
-        )
+        uvicorn.Server(config).run(sockets)
     finally:
         tracing.shut_down()
 

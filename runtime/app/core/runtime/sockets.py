@@ -25,7 +25,8 @@ def control_socket(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
 
 def _bound(host: str, port: int, settings: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    # Named as TCP, asyncio lets every answer leave at once; else the kernel waits up to 40 ms for more of it.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
