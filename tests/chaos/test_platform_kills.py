@@ -132,7 +132,10 @@ def undisturbed(installation) -> tuple[object, object]:
     return everything_of(installation, life_of_a_clinic(installation, "undisturbed"))
 
 
-@pytest.mark.parametrize("points", [pytest.param(WORKER_ALWAYS, id="worker"), pytest.param(RUNTIME_ALWAYS, id="runtime")])
+# The processor's own deaths, at each of its steps, are in tests/app/plugins/test_processor_crash.py, without a platform around it.
+@pytest.mark.parametrize(
+    "points", [pytest.param(WORKER_ALWAYS, id="worker"), pytest.param(RUNTIME_ALWAYS, id="runtime", marks=pytest.mark.full)]
+)
 def test_a_process_that_kills_itself_at_one_step_after_the_other(installation, undisturbed, points):
     with together(kill_itself_at_each, installation, points) as killed:
         slug = life_of_a_clinic(installation, "killed-" + points[0].partition(".")[0])

@@ -26,7 +26,7 @@ from tests.support.runtime_process import TenantRuntime
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 EMAIL, PASSWORD = "admin@clinica-sol.example", "correct horse battery staple"
-FEW = 6
+FEW = 3
 """Examples per operation and kind of input: bounded, so that the run stays a minute or two."""
 ENDS_THE_SESSION = ("/api/v1/auth/", "/api/v1/account", "/api/v1/users")
 # pytest turns warnings into errors; schemathesis warns of what it cannot generate for a schema.

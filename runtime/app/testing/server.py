@@ -209,9 +209,11 @@ def make_roles(server: Server) -> None:
 def create_database(server: Server, *, owner: str | None = None, template: str = "template0") -> str:
     name = f"{server.prefix or 't_'}{secrets.token_hex(6)}"
     owner = owner or server.owner
+    # Copying files is twice as fast as writing every page to the log; it costs a checkpoint, which only a server of our own is put to.
+    strategy = "" if server.prefix else " STRATEGY FILE_COPY"
     run_sql(
         server.superuser_url,
-        f"CREATE DATABASE {name} OWNER {owner} TEMPLATE {template}",
+        f"CREATE DATABASE {name} OWNER {owner} TEMPLATE {template}{strategy}",
         f"REVOKE CONNECT ON DATABASE {name} FROM PUBLIC",
         f"GRANT CONNECT ON DATABASE {name} TO {owner}, {server.app}",
     )
