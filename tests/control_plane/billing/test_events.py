@@ -2,6 +2,7 @@
 
 import json
 import random
+from uuid import NAMESPACE_URL, uuid4, uuid5
 
 import pytest
 import stripe
@@ -100,9 +101,9 @@ STORIES = st.lists(st.sampled_from(["card", "decline", "month", "days", "refund"
 
 @pytest.mark.full
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-@given(story=STORIES, chance=st.randoms(use_true_random=False))
-async def test_at_rest_the_platform_says_what_the_provider_says_however_events_arrive(platform, double, story, chance):
-    await arrives_anyhow(platform, double, story, chance)
+@given(story=STORIES, seed=st.integers(0, 2**32))
+async def test_at_rest_the_platform_says_what_the_provider_says_however_events_arrive(platform, double, story, seed):
+    await arrives_anyhow(platform, double, story, random.Random(seed))
 
 
 @pytest.mark.parametrize(
@@ -118,8 +119,10 @@ async def test_at_rest_the_platform_says_what_the_provider_says(platform, double
 
 async def arrives_anyhow(platform, double, story, chance):
     """Live through a story at the provider while its events arrive doubled, shuffled, late or not at all, then come to rest."""
-    slug = f"sol-{chance.getrandbits(40):x}"
-    async with billing_of(platform, double) as billing, api_of(billing.platform) as client:
+    slug = f"sol-{uuid4().hex[:10]}"
+    # One account for all stories on one platform: another one's key would be refused.
+    key = f"sk_test_{uuid5(NAMESPACE_URL, platform.settings.database_url.get_secret_value()).hex[:12]}"
+    async with billing_of(platform, double, key=key) as billing, api_of(billing.platform) as client:
         client.headers.pop("Authorization")
         sol = await billing.trial(slug)
         late, seen = [], []
