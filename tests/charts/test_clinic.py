@@ -1,6 +1,8 @@
 """charts/clinic makes what the platform's deployer makes; where it does not, this file says why."""
 
 import json
+import os
+import subprocess
 from typing import Any
 
 import pytest
@@ -132,6 +134,25 @@ def test_the_first_clinic_is_made_once_and_its_password_is_nowhere_rendered():
     script = container["command"][-1]
     assert "Clínica" not in script, "values reach the shell as variables, never as text of it"
     assert {"name": "NAME", "value": "Clínica Sol"} in container["env"]
+
+
+def test_a_second_attempt_at_the_first_clinic_makes_no_second_one(tmp_path):
+    """The Job's own script, where the first attempt was cut short after the clinic was made."""
+    (container,) = only(render(CHART, {"first": FIRST}), "Job")["spec"]["template"]["spec"]["containers"]
+    program = tmp_path / "dentalpin"
+    program.write_text(
+        '#!/bin/sh\necho "$1 $2" >>calls\n'
+        'case "$1 $2" in\n'
+        '"clinics list") [ ! -e made ] || echo "0d3f6a52-1f8c-4c63-9a3e-2b1f5d1c7e11  active    ES  Sol" ;;\n'
+        '"clinics create") touch made ;;\n'
+        '"users create") [ "$(grep -c users calls)" -gt 1 ] ;;\n'
+        "esac\n"
+    )
+    program.chmod(0o755)
+    variables = {one["name"]: one["value"] for one in container["env"]} | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    attempts = [subprocess.run(container["command"], cwd=tmp_path, env=variables, timeout=30).returncode for _ in range(2)]
+    assert attempts == [1, 0]
+    assert (tmp_path / "calls").read_text().splitlines().count("clinics create") == 1
 
 
 def test_uninstalling_keeps_what_patients_are_owed():

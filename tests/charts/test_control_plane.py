@@ -1,13 +1,18 @@
 """charts/control-plane: what it makes, what it refuses, and that it says to the platform what the platform reads."""
 
+import asyncio
 import json
+import os
 import re
+import subprocess
+import time
 
 import pytest
 import yaml
 from pydantic import AliasChoices
 
 from control_plane.config import Settings
+from control_plane.worker import ALIVE, beat
 from tests.support.charts import ROOT, Refused, assert_restricted, call, only, pods, refusals, render
 from tests.support.kubernetes_schemas import judge
 
@@ -20,6 +25,8 @@ EVERYTHING = {
     "tenantDatabases": {"host": "db.internal", "region": "eu-central", "proofs": ["HDS-2024"], "capacity": 200},
     "extraEnv": {"DENTALPIN_EXPORT_DAYS": "30"},
     "ingress": {"extraHosts": ["praxis.example"]},
+    "podAnnotations": {"dentalpin.io/secret": "abc"},
+    "networkPolicy": {"extraEgress": [{"to": [{"ipBlock": {"cidr": "169.254.20.10/32"}}], "ports": [{"port": 53, "protocol": "UDP"}]}]},
     "monitoring": {"serviceMonitor": {"enabled": True}, "rules": {"enabled": True}, "dashboard": {"enabled": True}},
     "nodeSelector": {"pool": "platform"},
     "tolerations": [{"key": "platform", "operator": "Exists"}],
@@ -85,6 +92,8 @@ def test_turned_off_means_gone():
         ({"extraEnv": {"DENTALPIN_EXPORT_DAYS": 30}}, "extraEnv"),
         ({"workers": {"replicas": 3}}, "workers"),
         ({"secretName": "Not A Name"}, "secretName"),
+        ({"api": {"pdb": {"maxUnavailable": 0}}}, "maxUnavailable"),
+        ({"networkPolicy": {"extraEgress": [{"from": []}]}}, "extraEgress"),
     ],
 )
 def test_the_schema_refuses_and_names(values, said):
@@ -95,6 +104,61 @@ def test_helm_holds_values_to_the_schema():
     assert refusals(CHART, {}) == []
     with pytest.raises(Refused, match="nonsense"):
         render(CHART, {"nonsense": True})
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"api": {"autoscaling": {"minReplicas": 4, "maxReplicas": 2}}}, "below minReplicas"),
+        ({"api": {"resources": {"requests": {"cpu": None}}}}, "requests.cpu"),
+        ({"publicUrl": "http://app.example.org"}, "TLS"),
+    ],
+)
+def test_what_no_schema_can_compare_is_refused_too(values, said):
+    with pytest.raises(Refused, match=said):
+        render(CHART, values)
+
+
+@pytest.mark.parametrize("component", ["api", "worker"])
+def test_a_single_replica_does_not_keep_a_node_from_being_drained(component):
+    values = {"api": {"replicas": 1, "autoscaling": {"enabled": False}}, "worker": {"replicas": 1}}
+    budget = only(render(CHART, values), "PodDisruptionBudget", f"main-platform-{component}")["spec"]
+    assert (budget.get("minAvailable"), budget["maxUnavailable"]) == (None, 1)
+    # A pod that is broken anyway holds up no drain.
+    assert budget["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+
+
+async def test_a_worker_whose_loop_stands_still_is_found_out(tmp_path):
+    """The probe's own command, on a file that a loop touches, and on one that none has touched for a while."""
+    (container,) = only(render(CHART), "Deployment", "main-platform-worker")["spec"]["template"]["spec"]["containers"]
+    mount = {one["name"]: one["mountPath"] for one in container["volumeMounts"]}["data"]
+    assert {one["name"]: one.get("value") for one in container["env"]}["DENTALPIN_DATA"] == mount
+    probes = [container[name]["exec"]["command"] for name in ("startupProbe", "livenessProbe")]
+    assert probes[0] == probes[1]
+    command = [part.replace(f"{mount}/{ALIVE}", str(tmp_path / ALIVE)) for part in probes[0]]
+    assert command != probes[0]
+
+    def alive():
+        return subprocess.run(command, capture_output=True, timeout=20).returncode == 0
+
+    assert not alive(), "before it ever ran"
+    beating = asyncio.create_task(beat(tmp_path / ALIVE))
+    await asyncio.sleep(0)
+    assert alive()
+    beating.cancel()
+    long_ago = time.time() - 120
+    os.utime(tmp_path / ALIVE, (long_ago, long_ago))
+    assert not alive()
+    again = asyncio.create_task(beat(tmp_path / ALIVE))
+    await asyncio.sleep(0)
+    again.cancel()
+    assert alive(), "a file of before is touched again"
+
+
+def test_who_changes_the_secret_can_replace_the_pods_by_a_value():
+    objects = render(CHART, {"podAnnotations": {"dentalpin.io/secret": "abc"}})
+    told = [one["spec"]["template"]["metadata"]["annotations"] for one in objects if one["kind"] == "Deployment"]
+    assert told == [{"dentalpin.io/secret": "abc"}] * 2
 
 
 def test_every_variable_it_sets_is_a_setting_of_the_platform():

@@ -69,6 +69,24 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
 {{- end }}
 
+{{/* A worker whose event loop stands still for a minute is started again. */}}
+{{- define "platform.workerAlive" -}}
+[sh, -c, 'test -n "$(find /var/lib/dentalpin/worker.alive -newermt "-60 seconds")"']
+{{- end }}
+
+{{/* What no schema can compare. */}}
+{{- define "platform.check" -}}
+{{- with .Values.api.autoscaling }}
+{{- if and .enabled (lt (int .maxReplicas) (int .minReplicas)) }}{{ fail "api.autoscaling.maxReplicas is below minReplicas." }}{{ end }}
+{{- end }}
+{{- if and .Values.api.autoscaling.enabled (not (dig "requests" "cpu" "" .Values.api.resources)) }}
+{{- fail "api.autoscaling reckons in shares of api.resources.requests.cpu: set it, or turn autoscaling off." }}
+{{- end }}
+{{- if and .Values.ingress.enabled .Values.ingress.tls (hasPrefix "http://" .Values.publicUrl) }}
+{{- fail "publicUrl is http:// while the ingress speaks TLS: links in mails would lead past it." }}
+{{- end }}
+{{- end }}
+
 {{- define "platform.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 10001

@@ -16,9 +16,9 @@ from google.protobuf import runtime_version
 runtime_version.ValidateProtobufRuntimeVersion = lambda *_: None
 
 import tf.provider  # noqa: E402 - after the line above
-from tf.gen import tfplugin_pb2 as messages  # noqa: E402
-from tf.gen import tfplugin_pb2_grpc as service  # noqa: E402
-from tf.runner import run_provider  # noqa: E402
+from tf.gen import tfplugin_pb2 as messages  # noqa: E402 - likewise
+from tf.gen import tfplugin_pb2_grpc as service  # noqa: E402 - likewise
+from tf.runner import run_provider  # noqa: E402 - likewise
 
 Schema = messages.Schema
 
