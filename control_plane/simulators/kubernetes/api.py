@@ -95,7 +95,7 @@ async def _answer(request: Request) -> Response:
     parts = [part for part in request.path_params["path"].split("/") if part]
     if (found := _discovery(parts)) is not None:
         return JSONResponse(found)
-    if (pod := _proxied(simulation, parts)) is not None:
+    if (pod := _proxied(simulation, request.method, parts)) is not None:
         path = "/" + "/".join(parts[parts.index("proxy") + 1 :])
         if simulation.runtimes.is_courier(pod):
             return Response(simulation.runtimes.carry(pod, request.method, await request.body()), media_type="application/octet-stream")
@@ -266,12 +266,12 @@ def _list(cluster: Cluster, asked: _Asked, labels: str, fields: str) -> Object:
     }
 
 
-def _proxied(simulation: Simulation, parts: list[str]) -> Object | None:
-    """The pod whose control port is asked: `…/namespaces/N/pods/NAME:PORT/proxy/…`, which takes the right to `pods/proxy`."""
+def _proxied(simulation: Simulation, method: str, parts: list[str]) -> Object | None:
+    """The pod whose control port is asked: `…/namespaces/N/pods/NAME:PORT/proxy/…`. Takes the right to `pods/proxy` by the method's verb."""
     match parts:
         case ["api", "v1", "namespaces", namespace, "pods", name, "proxy", *_]:
             kind = BY_PLURAL["", "v1", "pods"]
-            _permit(simulation.cluster, "get", _Asked(kind, namespace, name, "proxy"))
+            _permit(simulation.cluster, _VERBS[method], _Asked(kind, namespace, name, "proxy"))
             return simulation.cluster.get(kind, namespace, name.partition(":")[0])
     return None
 
