@@ -267,7 +267,7 @@ def _list(cluster: Cluster, asked: _Asked, labels: str, fields: str) -> Object:
 
 
 def _proxied(simulation: Simulation, method: str, parts: list[str]) -> Object | None:
-    """The pod whose control port is asked: `…/namespaces/N/pods/NAME:PORT/proxy/…`. Takes the right to `pods/proxy` by the method's verb."""
+    """The pod whose control port is asked at `…/pods/NAME:PORT/proxy/…`: the method says which right to `pods/proxy` that takes."""
     match parts:
         case ["api", "v1", "namespaces", namespace, "pods", name, "proxy", *_]:
             kind = BY_PLURAL["", "v1", "pods"]
