@@ -11,12 +11,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from control_plane.access.scopes import Kind, Role
 from control_plane.database import Base, text_enum
+from control_plane.languages import Language
 
 
 class Reseller(Base):
     """A company that brings clinics. Its staff see the tenants granted to it."""
 
     __tablename__ = "reseller"
+    __table_args__ = (CheckConstraint("language IN ('en', 'es')", name="language_spoken"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     name: Mapped[str] = mapped_column(String(200), unique=True)
@@ -24,6 +26,8 @@ class Reseller(Base):
     """Names its sign-up page, /r/{slug}; null: it has none."""
     billing_email: Mapped[str | None] = mapped_column(String(254))
     """Where the invoices go that it pays for its clinics."""
+    language: Mapped[Language] = mapped_column(String(2), default="en", server_default="en")
+    """It is written to in."""
     created_at: Mapped[datetime]
 
 

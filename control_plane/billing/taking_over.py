@@ -18,7 +18,7 @@ from control_plane.billing.states import AgreementStatus, PayerKind
 from control_plane.payments.values import Invoice, InvoiceStatus, Item, Payer
 from control_plane.plans.tariff import ZERO, Quote, Tariff
 from control_plane.platform import Platform
-from control_plane.resellers import ledger
+from control_plane.resellers import correspondence, ledger
 from control_plane.revisions import service as revisions
 from control_plane.revisions.document import RevisionContent, parse
 from control_plane.tenants.models import Tenant
@@ -73,8 +73,8 @@ async def payer_of(session: AsyncSession, tenant: Tenant, agreement: Agreement, 
     """Who gets the invoices: the clinic, or the reseller it came by."""
     if agreement.payer is PayerKind.RESELLER:
         reseller = await session.get_one(Reseller, agreement.reseller_id)
-        email = getattr(reseller, "billing_email", None) or tenant.owner_email
-        return Payer(f"reseller:{reseller.id}", email, reseller.name, tenant.country, content.clinic.locale)
+        email = await correspondence.billing_address(session, reseller)
+        return Payer(f"reseller:{reseller.id}", email, reseller.name, tenant.country, reseller.language)
     return Payer(f"tenant:{tenant.id}", tenant.owner_email, tenant.name, tenant.country, content.clinic.locale, tenant.tax_id)
 
 

@@ -97,6 +97,16 @@ class ResellerSlugTaken(Conflict):
         super().__init__(f"The address /r/{slug} belongs to another reseller. Choose another slug.", slug=slug)
 
 
+class ResellerUnreachable(Conflict):
+    code: ClassVar[str] = "reseller_unreachable"
+
+    def __init__(self, reseller: str) -> None:
+        super().__init__(
+            f"Nobody at {reseller} can be written to about its invoices. Give it a billing address with "
+            "`PUT /v1/resellers/{reseller_id}/correspondence`, or hire an administrator."
+        )
+
+
 class NotTheirTenant(Conflict):
     code: ClassVar[str] = "tenant_not_resellers"
 

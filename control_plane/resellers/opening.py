@@ -16,12 +16,17 @@ from control_plane.access.actors import Actor
 from control_plane.access.models import Reseller
 from control_plane.access.scopes import Kind
 from control_plane.audit import service as audit
+from control_plane.billing import agreements
+from control_plane.platform import Platform
 from control_plane.resellers import service
 from control_plane.resellers.belonging import customers
+from control_plane.resellers.correspondence import billing_address
 from control_plane.resellers.models import ResellerTenant
-from control_plane.resellers.schemas import Used
+from control_plane.resellers.schemas import NewCustomer, Used
 from control_plane.resellers.terms import Payer
+from control_plane.tenants import service as tenants
 from control_plane.tenants.models import Tenant
+from control_plane.tenants.service import Started
 
 
 async def used(session: AsyncSession, reseller_id: UUID) -> Used:
@@ -48,6 +53,24 @@ async def take_in(
     await accounts.grant(session, tenant, reseller_id=reseller_id, at=at)
     audit.record(session, actor, "reseller.tenant_taken_in", at=at, tenant_id=tenant.id, reseller=str(reseller_id), payer=payer.value)
     return row
+
+
+async def open_customer(session: AsyncSession, platform: Platform, reseller: Reseller, new: NewCustomer, *, actor: Actor) -> Started:
+    """A clinic with who pays, its plan and its trial, in the caller's transaction: all of it, or nothing. The provider is told afterwards,
+    by the operation `bill`.
+
+    Raises what creating a tenant raises, what `take_in` raises, ResellerUnreachable where it is to pay and nobody can be written to, and
+    what agreeing raises.
+    """
+    started = await tenants.create(session, platform, new.clinic(), actor=actor)
+    if new.payer is Payer.RESELLER:
+        await billing_address(session, reseller)
+    await take_in(session, reseller.id, started.tenant, payer=new.payer, actor=actor, at=platform.clock.now())
+    if new.plan is not None:
+        await agreements.agree(
+            session, platform, started.tenant, plan=new.plan, currency=new.currency, trial_days=new.trial_days, actor=actor
+        )
+    return started
 
 
 async def opened(session: AsyncSession, tenant: Tenant, *, actor: Actor, at: datetime) -> None:

@@ -10,19 +10,21 @@ from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy import select
 
 from control_plane.access import accounts
+from control_plane.access.errors import ScopeNeeded
 from control_plane.access.models import Account, Reseller, TenantGrant
 from control_plane.access.requires import Requires
 from control_plane.access.routing import CurrentActor, PlatformRoute, Session, ThisPlatform, show_once
 from control_plane.audit import service as audit
 from control_plane.pagination import WantedPage, page
 from control_plane.plans import official_tariff
-from control_plane.resellers import opening, service
+from control_plane.resellers import correspondence, opening, service
 from control_plane.resellers.belonging import customers
 from control_plane.resellers.models import ResellerTenant, ResellerTerms
 from control_plane.resellers.pricing import price_list
 from control_plane.resellers.schemas import (
     BrandChange,
     BrandOut,
+    Correspondence,
     CustomerList,
     CustomerOut,
     HiredOut,
@@ -41,10 +43,9 @@ from control_plane.resellers.schemas import (
     TermsList,
     TermsOut,
 )
-from control_plane.tenants import service as tenants
 from control_plane.tenants.models import Tenant
 from control_plane.tenants.router import answered
-from control_plane.tenants.schemas import NewTenant, StartedOut
+from control_plane.tenants.schemas import StartedOut
 
 router = APIRouter(prefix="/resellers", tags=["resellers"], route_class=PlatformRoute)
 READ, WRITE = Requires("resellers:read", own=True), Requires("resellers:write", own=True)
@@ -67,7 +68,9 @@ LockedReseller = Annotated[Reseller, Depends(locked_reseller)]
 @router.post("", status_code=201, dependencies=[AGREE])
 async def create_reseller(body: NewReseller, session: Session, actor: CurrentActor, platform: ThisPlatform) -> ResellerOut:
     """A reseller, with what was agreed. Its first administrator is hired with `POST /v1/resellers/{reseller_id}/staff`."""
-    return ResellerOut.of(await service.create(session, body.name, body.slug, body.terms, actor=actor, at=platform.clock.now()))
+    at = platform.clock.now()
+    made = await service.create(session, body.name, body.slug, body.terms, correspondence=body.correspondence, actor=actor, at=at)
+    return ResellerOut.of(made)
 
 
 @router.get("", dependencies=[Requires("resellers:read")])
@@ -103,6 +106,15 @@ async def list_terms(reseller: OwnReseller, session: Session, wanted: WantedPage
     query = select(ResellerTerms).where(ResellerTerms.reseller_id == reseller.id)
     found = await page(session, query, ResellerTerms.number, wanted=wanted, descending=True)
     return TermsList(items=[TermsOut.of(row.value, row) for row in found.items], next=found.next)
+
+
+@router.put("/{reseller_id}/correspondence", dependencies=[WRITE])
+async def set_correspondence(
+    reseller: LockedReseller, body: Correspondence, session: Session, actor: CurrentActor, platform: ThisPlatform
+) -> ResellerOut:
+    """Where its invoices go, and the language it is written to in."""
+    correspondence.set_correspondence(session, reseller, body, actor=actor, at=platform.clock.now())
+    return ResellerOut.of(reseller)
 
 
 @router.get("/{reseller_id}/prices", dependencies=[READ])
@@ -166,10 +178,13 @@ async def dismiss(reseller: OwnReseller, account_id: UUID, session: Session, act
 async def open_tenant(
     reseller: OwnReseller, body: NewCustomer, session: Session, actor: CurrentActor, platform: ThisPlatform, response: Response
 ) -> StartedOut:
-    """Open a clinic for a customer, within the ceilings. Its owner is invited by mail, and may end the reseller's access at any time."""
-    new = NewTenant(**body.model_dump(exclude={"payer"}))
-    started = await tenants.create(session, platform, new, actor=actor)
-    await opening.take_in(session, reseller.id, started.tenant, payer=body.payer, actor=actor, at=platform.clock.now())
+    """Open a clinic for a customer, within the ceilings, with who pays, plan and trial. Where any of it is refused, nothing is made.
+
+    Its owner is invited by mail, and may end the reseller's access at any time.
+    """
+    if body.plan is not None and not actor.may("billing:write"):
+        raise ScopeNeeded("billing:write")
+    started = await opening.open_customer(session, platform, reseller, body, actor=actor)
     return await answered(session, platform, started, response)
 
 

@@ -2,12 +2,14 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AnyHttpUrl, AwareDatetime, BaseModel, Field, StringConstraints
+from pydantic import AnyHttpUrl, AwareDatetime, BaseModel, Field, StringConstraints, model_validator
 
 from control_plane.access.models import Account, Reseller
+from control_plane.languages import Language
+from control_plane.plans.tariff import Key
 from control_plane.resellers.models import Brand, ResellerTerms, TenantTransfer
 from control_plane.resellers.pricing import Price
 from control_plane.resellers.states import TransferState
@@ -63,9 +65,15 @@ class TermsList(BaseModel):
     next: str | None
 
 
+class Correspondence(Request):
+    billing_email: Email | None = Field(None, description="Where invoices go that it pays itself; left out: to its first administrator.")
+    language: Language = Field("en", description="Of its statements, its invoices and its mails.")
+
+
 class NewReseller(Request):
     name: Words
     slug: Slug | None = Field(None, description="Of its own sign-up page, /r/{slug}.")
+    correspondence: Correspondence = Correspondence()
     terms: NewTerms = NewTerms()
 
 
@@ -73,11 +81,20 @@ class ResellerOut(BaseModel):
     id: UUID
     name: str
     slug: str | None
+    billing_email: str | None
+    language: Language
     created_at: datetime
 
     @classmethod
     def of(cls, reseller: Reseller) -> "ResellerOut":
-        return cls(id=reseller.id, name=reseller.name, slug=reseller.slug, created_at=reseller.created_at)
+        return cls(
+            id=reseller.id,
+            name=reseller.name,
+            slug=reseller.slug,
+            billing_email=reseller.billing_email,
+            language=reseller.language,
+            created_at=reseller.created_at,
+        )
 
 
 class ResellerList(BaseModel):
@@ -198,6 +215,18 @@ class NewCustomer(NewTenant):
     """A clinic a reseller opens for a customer of its own; its owner is invited by mail and may end the reseller's access."""
 
     payer: Payer = Payer.CLINIC
+    plan: Key | None = Field(None, description="Agreed on at once; left out: nobody pays until somebody agrees.")
+    currency: Currency | None = Field(None, description="Of the agreement; left out: that of the clinic's country.")
+    trial_days: Annotated[int, Field(ge=0, le=365)] | None = Field(None, description="Left out: as many as the tariff offers.")
+
+    @model_validator(mode="after")
+    def _nothing_without_a_plan(self) -> Self:
+        if self.plan is None and (self.currency is not None or self.trial_days is not None):
+            raise ValueError("`currency` and `trial_days` belong to a plan: name one")
+        return self
+
+    def clinic(self) -> NewTenant:
+        return NewTenant(**self.model_dump(include=set(NewTenant.model_fields)))
 
 
 class CustomerOut(BaseModel):

@@ -21,7 +21,7 @@ from control_plane.resellers.branding import check_colour, check_logo
 from control_plane.resellers.errors import LogoUnusable, ResellerSlugTaken
 from control_plane.resellers.models import Brand, PriceBook, ResellerTerms
 from control_plane.resellers.pricing import NOTHING, Prices, check_prices, retail, wholesale
-from control_plane.resellers.schemas import BrandChange, NewTerms, StaffMember
+from control_plane.resellers.schemas import BrandChange, Correspondence, NewTerms, StaffMember
 from control_plane.resellers.terms import PRODUCTS_OWN, Payer, Terms
 from control_plane.tenants import slugs
 from control_plane.tenants.errors import InvalidSlug
@@ -42,9 +42,21 @@ async def own(session: AsyncSession, reseller_id: UUID, actor: Actor, *, lock: b
     return await find(session, reseller_id, lock=lock)
 
 
-async def create(session: AsyncSession, name: str, slug: str | None, terms: NewTerms, *, actor: Actor, at: datetime) -> Reseller:
+async def create(
+    session: AsyncSession,
+    name: str,
+    slug: str | None,
+    terms: NewTerms,
+    *,
+    correspondence: Correspondence | None = None,
+    actor: Actor,
+    at: datetime,
+) -> Reseller:
     """A reseller with its terms. Raises ResellerExists, ResellerSlugTaken, InvalidSlug."""
     reseller = await accounts.create_reseller(session, name, at=at)
+    if correspondence is not None:
+        reseller.billing_email = str(correspondence.billing_email) if correspondence.billing_email else None
+        reseller.language = correspondence.language
     if slug is not None:
         await name_page(session, reseller, slug)
     audit.record(session, actor, "reseller.created", at=at, reseller=str(reseller.id), name=reseller.name)

@@ -15,20 +15,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from control_plane.access.actors import WORKER, Actor
 from control_plane.access.models import Reseller
 from control_plane.audit import service as audit
-from control_plane.languages import day
+from control_plane.languages import Language
 from control_plane.operations.steps.base import Tools
 from control_plane.resellers import ledger
 from control_plane.resellers.commission import ZERO, EntryKind
 from control_plane.resellers.errors import StatementSettled, UnknownStatement
 from control_plane.resellers.models import CommissionEntry, CommissionStatement, ResellerTerms
+from control_plane.resellers.texts import Words
 from control_plane.tenants.models import Tenant
 
-WORDS: Final = {
-    EntryKind.PAID: ("paid", "no longer paid"),
-    EntryKind.REFUNDED: ("refund taken back", "refunded"),
-    EntryKind.DISPUTED: ("dispute won", "disputed"),
-}
-"""What a line with a positive and with a negative amount is about."""
 COLUMNS: Final = ("number", "date", "clinic", "invoice", "invoiced", "what", "gross", "net", "percent", "terms", "commission", "currency")
 
 
@@ -42,7 +37,7 @@ class Line:
     slug: str
     invoice: str
     invoiced_at: datetime
-    what: str
+    kind: EntryKind
     gross: Decimal
     base: Decimal
     percent: Decimal
@@ -50,12 +45,23 @@ class Line:
     amount: Decimal
     currency: str
 
-    @property
-    def text(self) -> str:
-        terms = f" by the terms of {day(self.terms_from, 'en')}" if self.terms_from else ""
-        return (
-            f"Invoice {self.invoice} of {day(self.invoiced_at.date(), 'en')} to {self.clinic}, {self.what}: {self.gross} {self.currency} "
-            f"with tax, {self.base} {self.currency} without; {self.percent} % of that{terms} is {self.amount} {self.currency}."
+    def what(self, say: Words) -> str:
+        """What happened to the invoice: a kind of line gives when it goes one way, and takes back when it goes the other."""
+        return say(f"line.{self.kind.value}.{'back' if self.gross < 0 else 'there'}")
+
+    def text(self, say: Words) -> str:
+        """The line in one sentence, in the reseller's language."""
+        return say(
+            "line.text",
+            invoice=self.invoice,
+            date=say.date(self.invoiced_at.date()),
+            clinic=self.clinic,
+            what=self.what(say),
+            gross=say.money(self.gross, self.currency),
+            base=say.money(self.base, self.currency),
+            percent=say.number(self.percent),
+            terms=f" {say('line.terms', date=say.date(self.terms_from))}" if self.terms_from else "",
+            amount=say.money(self.amount, self.currency),
         )
 
 
@@ -182,7 +188,7 @@ async def lines(session: AsyncSession, entries: Sequence[CommissionEntry]) -> li
             slug=tenants[entry.tenant_id].slug,
             invoice=entry.invoice_number or entry.invoice,
             invoiced_at=entry.invoiced_at,
-            what=WORDS[entry.kind][entry.gross < 0],
+            kind=entry.kind,
             gross=entry.gross,
             base=entry.base,
             percent=entry.percent,
@@ -194,11 +200,14 @@ async def lines(session: AsyncSession, entries: Sequence[CommissionEntry]) -> li
     ]
 
 
-def as_csv(found: Sequence[Line]) -> str:
-    """For spreadsheets; a text that one would take for a formula is quoted by an apostrophe."""
+def as_csv(found: Sequence[Line], language: Language) -> str:
+    """For a spreadsheet set to the reseller's language: decimal commas between semicolons in Spanish. A text that one would take for a
+    formula is quoted by an apostrophe.
+    """
+    say = Words(language)
     stream = io.StringIO()
-    writer = csv.writer(stream)
-    writer.writerow(COLUMNS)
+    writer = csv.writer(stream, delimiter=";" if language == "es" else ",")
+    writer.writerow([say(f"column.{name}") for name in COLUMNS])
     for line in found:
         words = (line.clinic, line.invoice)
         clinic, invoice = (f"'{word}" if word[:1] in "=+-@\t\r" else word for word in words)
@@ -209,12 +218,10 @@ def as_csv(found: Sequence[Line]) -> str:
                 clinic,
                 invoice,
                 line.invoiced_at.date().isoformat(),
-                line.what,
-                line.gross,
-                line.base,
-                line.percent,
+                line.what(say),
+                *(say.plain(amount) for amount in (line.gross, line.base, line.percent)),
                 line.terms_from.isoformat() if line.terms_from else "",
-                line.amount,
+                say.plain(line.amount),
                 line.currency,
             )
         )

@@ -13,16 +13,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import BaseModel, Field, StringConstraints
 from sqlalchemy import select
 
-from control_plane.access.models import Reseller
 from control_plane.access.requires import Requires
 from control_plane.access.routing import CurrentActor, PlatformRoute, Session, ThisPlatform
 from control_plane.pagination import WantedPage, page
 from control_plane.resellers import ledger, statements
+from control_plane.resellers.commission import EntryKind
 from control_plane.resellers.models import CommissionEntry, CommissionStatement
 from control_plane.resellers.router import AGREE, OwnReseller
 from control_plane.resellers.schemas import BrandOut
-from control_plane.resellers.service import brand_of, find
+from control_plane.resellers.service import brand_of
 from control_plane.resellers.statements import Line
+from control_plane.resellers.texts import Words
 from control_plane.tenants.schemas import Request
 
 router = APIRouter(
@@ -54,18 +55,20 @@ class LineOut(BaseModel):
     slug: str
     invoice: str
     invoiced_at: datetime
-    what: str
+    kind: EntryKind
+    what: str = Field(description="The same in the reseller's language.")
     gross: Decimal
     base: Decimal = Field(description="Without tax: what the commission is a part of.")
     percent: Decimal
     terms_from: date | None
     amount: Decimal
     currency: str
-    text: str = Field(description="The line in words.")
+    text: str = Field(description="The line in words, in the reseller's language.")
 
     @classmethod
-    def of(cls, line: Line) -> "LineOut":
-        return cls(**{name: getattr(line, name) for name in cls.model_fields})
+    def of(cls, line: Line, say: Words) -> "LineOut":
+        own = {name: getattr(line, name) for name in cls.model_fields if name not in ("what", "text")}
+        return cls(**own, what=line.what(say), text=line.text(say))
 
 
 class LedgerOut(BaseModel):
@@ -117,8 +120,8 @@ async def list_commission(reseller: OwnReseller, session: Session, wanted: Wante
     """The ledger, the last line first. Lines are only added: what was refunded or disputed is a further line."""
     query = select(CommissionEntry).where(CommissionEntry.reseller_id == reseller.id)
     found = await page(session, query, CommissionEntry.number, wanted=wanted, descending=True)
-    lines = await statements.lines(session, list(found.items))
-    return LedgerOut(items=[LineOut.of(line) for line in lines], next=found.next, balance=await ledger.balance(session, reseller.id))
+    lines, say = await statements.lines(session, list(found.items)), Words(reseller.language)
+    return LedgerOut(items=[LineOut.of(line, say) for line in lines], next=found.next, balance=await ledger.balance(session, reseller.id))
 
 
 @router.get("/statements", dependencies=[READ])
@@ -129,26 +132,27 @@ async def list_statements(reseller: OwnReseller, session: Session, wanted: Wante
 
 
 @router.get("/statements/{month}/{currency}", dependencies=[READ])
-async def get_statement(statement: OwnStatement, session: Session) -> StatementDetail:
+async def get_statement(statement: OwnStatement, reseller: OwnReseller, session: Session) -> StatementDetail:
     """A month with every line, and each line in words."""
-    lines = await statements.lines_of(session, statement)
-    return StatementDetail(**StatementOut.of(statement).model_dump(), lines=[LineOut.of(line) for line in lines])
+    lines, say = await statements.lines_of(session, statement), Words(reseller.language)
+    return StatementDetail(**StatementOut.of(statement).model_dump(), lines=[LineOut.of(line, say) for line in lines])
 
 
 @router.get("/statements/{month}/{currency}/csv", dependencies=[READ], response_class=Response)
-async def get_statement_csv(statement: OwnStatement, session: Session) -> Response:
-    """The same for a spreadsheet."""
+async def get_statement_csv(statement: OwnStatement, reseller: OwnReseller, session: Session) -> Response:
+    """The same for a spreadsheet of the reseller's language."""
     name = f"statement-{statement.month:%Y-%m}-{statement.currency}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
-    return Response(statements.as_csv(await statements.lines_of(session, statement)), media_type="text/csv; charset=utf-8", headers=headers)
+    content = statements.as_csv(await statements.lines_of(session, statement), reseller.language)
+    return Response(content, media_type="text/csv; charset=utf-8", headers=headers)
 
 
 @router.get("/statements/{month}/{currency}/page", dependencies=[READ], response_class=Response)
-async def get_statement_page(statement: OwnStatement, session: Session) -> Response:
+async def get_statement_page(statement: OwnStatement, reseller: OwnReseller, session: Session) -> Response:
     """The same as a page to print."""
-    reseller: Reseller = await find(session, statement.reseller_id)
     html = _environment.get_template("statement.html").render(
         style=STYLE,
+        say=Words(reseller.language),
         reseller=reseller,
         brand=BrandOut.of(reseller, await brand_of(session, reseller.id)),
         statement=StatementOut.of(statement),

@@ -48,7 +48,7 @@ class Speech:
         symbol = _SYMBOLS.get(currency, f"{currency} ")
         if self.language == "es":
             return f"{amount:,.2f}".translate(str.maketrans(",.", ".,")) + f"\N{NO-BREAK SPACE}{symbol.strip()}"
-        return f"{symbol}{amount:,.2f}"
+        return f"{'-' if amount < 0 else ''}{symbol}{abs(amount):,.2f}"
 
     def list(self, words: list[str]) -> str:
         joint = " y " if self.language == "es" else " and "

@@ -5,7 +5,9 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import select
 
+from control_plane.access import accounts
 from control_plane.access.models import Reseller
+from control_plane.access.scopes import Kind, Role
 from control_plane.billing.states import PayerKind
 from control_plane.plans import official_tariff
 from control_plane.resellers import opening, service
@@ -37,6 +39,9 @@ async def customer(billing, payer):
     async with billing.platform.database.transaction() as session:
         terms = NewTerms(wholesale_percent=Decimal("80.00"), commission_percent=Decimal("20.00"))
         reseller: Reseller = await service.create(session, "North", None, terms, actor=OPERATOR, at=now)
+        await accounts.create_account(
+            session, kind=Kind.RESELLER, role=Role.ADMIN, email="ada@north.example", name="Ada", reseller_id=reseller.id, at=now
+        )
         prices = {"plan.solo": {"EUR": Decimal("35.00")}}
         await service.set_prices(session, reseller, official_tariff(), prices, actor=OPERATOR, at=now)
         await opening.take_in(session, reseller.id, sol, payer=payer, actor=OPERATOR, at=now)
@@ -82,3 +87,30 @@ async def test_a_reseller_that_pays_is_charged_wholesale_and_earns_no_commission
     assert (agreement.payer, billed.name) == (PayerKind.RESELLER, "North")
     assert [one.paid > 0 for one in await billing.invoices(sol) if one.total] == [True]
     assert await earned(billing) == []
+
+
+async def test_a_reseller_s_clinics_are_one_customer_at_the_provider_and_its_invoices_go_to_the_organisation(billing):
+    sol = await customer(billing, Payer.RESELLER)
+    now = billing.platform.clock.now()
+    async with billing.platform.database.transaction() as session:
+        reseller = await session.scalar(select(Reseller))
+    luna = await billing.tenant("luna")
+    async with billing.platform.database.transaction() as session:
+        await opening.take_in(session, reseller.id, luna, payer=Payer.RESELLER, actor=OPERATOR, at=now)
+    await billing.agree(sol)
+    await billing.agree(luna, plan="practice")
+    first, second = await billing.agreement(sol), await billing.agreement(luna)
+    billed = billing.v1.customers.retrieve(first.customer)
+    async with billing.platform.database.transaction() as session:
+        (await session.get_one(Reseller, reseller.id)).billing_email = "accounts@north.example"
+    vega = await billing.tenant("vega")
+    async with billing.platform.database.transaction() as session:
+        await opening.take_in(session, reseller.id, vega, payer=Payer.RESELLER, actor=OPERATOR, at=now)
+    await billing.agree(vega)
+
+    assert first.customer == second.customer == (await billing.agreement(vega)).customer
+    assert first.subscription != second.subscription
+    assert billed.email == "ada@north.example"
+    assert billing.v1.customers.retrieve(first.customer).email == "accounts@north.example"
+    assert {one.subscription for one in await billing.invoices(sol)} <= {first.subscription}
+    assert {one.subscription for one in await billing.invoices(luna)} <= {second.subscription}

@@ -161,10 +161,35 @@ async def test_a_statement_explains_each_line(client, platform, tools, north, st
     assert [line["amount"] for line in statement["lines"]] == ["20.00", "-2.00"]
     assert statement["payable"] == str(sum(Decimal(line["amount"]) for line in statement["lines"]))
     assert statement["lines"][1]["text"].startswith(
-        'Invoice IN_1 of 5 March 2027 to =HYPERLINK("x"), refunded: -12.10 EUR with tax, -10.00 EUR without; 20.00 % of that by the terms'
+        'Invoice IN_1 of 5 March 2027 to =HYPERLINK("x"), refunded: -€12.10 with tax, -€10.00 without; 20.00 % of that by the terms'
     )
     assert [row.split(",")[2] for row in csv.splitlines()[1:]] == ['"\'=HYPERLINK(""x"")"'] * 2
     assert "Invoice IN_1 of 5 March 2027 to =HYPERLINK(&#34;x&#34;), refunded" in page
+
+
+async def test_a_statement_is_written_in_the_language_of_the_organisation(client, tools, north, stands, clock):
+    clock.move_to("2027-03-05")
+    await client.post(f"{north.path}/terms", json={"commission_percent": "20.00"})
+    await stands("in_1", net="1000.00", total="1210.00", paid="1210.00")
+    clock.move_to("2027-04-05")
+    await issued(tools, north)
+    set_ = await north.ask("PUT", "/correspondence", json={"language": "es", "billing_email": "cuentas@north.example"})
+    assert (set_.json()["language"], set_.json()["billing_email"]) == ("es", "cuentas@north.example")
+
+    (line,) = (await north.ask("GET", "/statements/2027-03/EUR")).json()["lines"]
+    csv = (await north.ask("GET", "/statements/2027-03/EUR/csv")).text
+    page = (await north.ask("GET", "/statements/2027-03/EUR/page")).text
+
+    assert (line["kind"], line["what"], line["amount"]) == ("paid", "pagada", "200.00")
+    assert line["text"].replace("\N{NO-BREAK SPACE}", " ") == (
+        "Factura IN_1 del 5 de marzo de 2027 a luna, pagada: 1.210,00 € con impuestos, 1.000,00 € sin ellos; "
+        "el 20,00 % de eso según las condiciones del 5 de marzo de 2027 es 200,00 €."
+    )
+    header, row = csv.splitlines()
+    assert header.startswith("número;fecha;clínica;factura")
+    assert row.split(";")[5:9] == ["pagada", "1210,00", "1000,00", "20,00"]
+    assert '<html lang="es">' in page
+    assert 'A pagar</dt><dd class="payable">200,00\N{NO-BREAK SPACE}€' in page
 
 
 async def test_a_statement_is_settled_once_by_an_operator(client, tools, north, stands, clock):
