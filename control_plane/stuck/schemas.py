@@ -20,7 +20,7 @@ class WayOut(BaseModel):
 
 class StuckOut(BaseModel):
     what: str
-    """`tenant`, `operation`, `pass`, `campaign`, `backup`, `mail` or `webhook`."""
+    """`tenant`, `operation`, `pass`, `campaign`, `backup`, `mail`, `webhook`, `signup`, `billing` or `support`."""
     id: str
     tenant: str | None
     state: str

@@ -23,6 +23,7 @@ from control_plane.passes import PASSES
 from control_plane.passes.models import PeriodicPass
 from control_plane.signup.stuck import stuck_signups
 from control_plane.stuck.schemas import MOST, StuckOut, WayOut
+from control_plane.support.stuck import stuck_support
 from control_plane.tenants.models import Tenant
 from control_plane.tenants.states import MACHINE, STUCK, UNDER_WAY, TenantEvent, TenantState
 from control_plane.webhooks.stuck import stuck_webhooks
@@ -168,6 +169,7 @@ SOURCES: Final[tuple[Source, ...]] = (
     stuck_webhooks,
     stuck_signups,
     stuck_billing,
+    stuck_support,
 )
 """Whoever has states that can get stuck adds a function that finds them."""
 

@@ -35,6 +35,7 @@ LOOK_EVERY: Final = timedelta(seconds=15)
 WAKE_EVERY: Final = timedelta(minutes=5)
 """How often one that sleeps is woken for it: who answers is signed in there, and so keeps it awake for a while."""
 _NOBODY_THERE: Final = frozenset({TenantState.PROVISIONING, TenantState.CLOSING, TenantState.DELETING, TenantState.DELETED})
+_FORGOTTEN: Final = "The clinic's data was put back to what it was before it agreed, and its consent with it. Ask it again."
 _SAID: Final = {
     SupportState.OPEN: "support.accepted",
     SupportState.DECLINED: "support.declined",
@@ -122,6 +123,10 @@ async def hear(session: AsyncSession, request: SupportRequest, answer: Told | Aw
     before = request.state
     request.looked_at = at
     match answer:
+        case Told(ends_at=None) if request.state is SupportState.OPEN:
+            # Its data is older than its consent: what the clinic may have taken back since is not known there either. It is told at once.
+            request.failures, request.reason = 0, _FORGOTTEN
+            _take(request, SupportEvent.ENDING)
         case Told():
             request.failures, request.reason = 0, None
             for name in ("decided_at", "decided_by", "note", "ends_at", "opened_at", "ended_at", "reads"):

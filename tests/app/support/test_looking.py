@@ -147,6 +147,25 @@ async def test_it_ends_with_its_time_and_the_moment_the_clinic_says_so(runtime, 
     assert (await runtime.come_in(revoked)).status_code == 401
 
 
+async def test_a_backup_that_takes_the_place_of_the_clinics_data_lets_nobody_in_again(runtime, owner, two_clinics, operations):
+    """What was in force when the backup was made may have been ended since: its rows say nothing of that."""
+    headers, access_id = await runtime.inside(owner, two_clinics.a)
+    waiting = await runtime.asked()
+    before = await runtime.client.get("/api/v1/patients", headers=headers)
+    [[own]] = await operations.fetch("SELECT oid::bigint FROM pg_database WHERE datname = current_database()")
+    noted = {row[0] for row in await operations.fetch("SELECT database_oid FROM support_accesses")}
+    await operations.fetch("UPDATE support_accesses SET database_oid = database_oid + 1")  # as rows that were loaded into this one
+    after = await runtime.client.get("/api/v1/patients", headers=headers)
+    page = await runtime.client.get("/", headers={"Cookie": f"{runtime.app.state.auth.cookie}=x"})
+    again = await runtime.come_in(access_id)
+    listed = (await runtime.client.get("/api/v1/support", headers=owner)).json()["data"]
+
+    assert noted == {own}
+    assert [answer.status_code for answer in (before, after, again)] == [200, 401, 401]
+    assert "Eva Ruiz" not in page.text
+    assert {one["id"]: one["state"] for one in listed} == {access_id: "ended", waiting: "lapsed"}
+
+
 async def test_the_clinic_sees_everything_support_asked_for(runtime, owner, two_clinics):
     headers, access_id = await runtime.inside(owner, two_clinics.a)
     await runtime.client.get("/api/v1/patients", headers=headers)

@@ -1,10 +1,15 @@
 """What becomes of a request on the platform's side, whatever the runtime answers or does not."""
 
+from datetime import timedelta
+
 import pytest
 
 from control_plane.access.scopes import Kind, Role
+from control_plane.deployers.base import RuntimeRefused
+from control_plane.support import passes
 from control_plane.support.asking import MEANING
 from control_plane.support.states import MACHINE, UNFINISHED, SupportEvent, SupportState
+from control_plane.support.stuck import TRIED
 
 SUPPORT, ADMIN, OWNER = (Kind.OPERATOR, Role.SUPPORT), (Kind.OPERATOR, Role.ADMIN), (Kind.OWNER, Role.OWNER)
 ASK = {"why": "The calendar does not load", "minutes": 20}
@@ -96,12 +101,81 @@ async def test_ending_holds_at_once_also_where_the_runtime_is_away(world, clock)
     assert (await state(world, made))[0] == "lapsed"
 
 
+async def test_more_sleeping_runtimes_than_are_asked_at_once_hold_up_no_other(world, clock, monkeypatch):
+    monkeypatch.setattr(passes, "AT_ONCE", 1)
+    resting = await asked(world)
+    await world.look()
+    clock.advance(seconds=20)
+    world.deployer.asleep = True
+    fresh = await world.client.post(PATH, json=ASK, headers=world.people.headers[ADMIN])
+    await world.look()
+    assert [(await state(world, one))[0] for one in (resting, fresh.json())] == ["asked", "asked"]
+
+
+async def test_a_request_taken_back_while_it_is_brought_is_taken_back_there_too(world):
+    """The runtime hears of the end first and of the request after it: else the clinic would be asked for what nobody wants any more."""
+    made, told = await asked(world), []
+
+    async def answer(tenant_id, method, path, json=None, token=None):
+        told.append(method)
+        if method == "PUT":
+            await world.client.delete(f"{PATH}/{made['id']}", headers=world.people.headers[SUPPORT])
+            return {"data": {"state": "requested"}}
+        if told == ["PUT", "DELETE"]:
+            raise RuntimeRefused("nothing of that id", answered=404)
+        return {"data": {"state": "withdrawn"}}
+
+    world.deployer.request = answer
+    await world.look()
+    assert told == ["PUT", "DELETE", "DELETE"]
+    assert (await state(world, made))[0] == "closed"
+
+
+async def test_a_clinic_put_back_to_before_its_consent_ends_the_access(world, clock):
+    """And breaks nothing: a consent is not there any more, so it is not kept without its end either."""
+    now, answers = clock.now(), []
+
+    async def answer(tenant_id, method, path, json=None, token=None):
+        return {"data": answers.pop(0)}
+
+    world.deployer.request = answer
+    made = await asked(world)
+    ends = {"decided_at": now.isoformat(), "ends_at": (now + timedelta(minutes=20)).isoformat()}
+    seen = []
+    for said in ({"state": "active", **ends}, {"state": "lapsed"}, {"state": "lapsed"}):
+        answers.append(said)
+        await world.look()
+        clock.advance(seconds=20)
+        seen.append(await state(world, made))
+    given = await world.client.post(f"{PATH}/{made['id']}/pass", headers=world.people.headers[SUPPORT])
+    assert [one for one, _ in seen] == ["open", "closing", "lapsed"]
+    assert "put back" in seen[1][1]
+    assert given.json()["code"] == "support_not_open"
+
+
+async def test_an_end_that_the_runtime_does_not_hear_of_is_among_what_is_stuck(world, clock):
+    made = await asked(world)
+    await world.look()
+    world.deployer.away = True
+    await world.client.delete(f"{PATH}/{made['id']}", headers=world.people.headers[SUPPORT])
+
+    async def stuck():
+        items = (await world.client.get("/v1/stuck")).json()["items"]
+        return [(one["id"], one["state"], one["runbook"]) for one in items if one["what"] == "support"]
+
+    early = await stuck()
+    for _ in range(TRIED):
+        clock.advance(minutes=1)
+        await world.look()
+    assert (early, await stuck()) == ([], [(made["id"], "closing", "support-unheard.md")])
+
+
 def test_every_state_of_the_runtime_is_understood_wherever_a_request_may_stand():
     """Else an answer would be heard and lead nowhere: only that nothing has changed may do so."""
     unmoved = {
         (SupportState.ASKED, SupportEvent.DELIVERED),
         (SupportState.OPEN, SupportEvent.ACCEPTED),
-        # The runtime went back to a backup from before: what was heard first counts.
+        # The runtime went back to a backup from before: `hear` ends it, whatever else it says.
         (SupportState.OPEN, SupportEvent.DELIVERED),
         (SupportState.OPEN, SupportEvent.DECLINED),
         (SupportState.OPEN, SupportEvent.NOBODY_ANSWERED),

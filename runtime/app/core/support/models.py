@@ -37,6 +37,9 @@ class SupportAccess(Base):
     ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     ended_by: Mapped[uuid.UUID | None] = mapped_column(Uuid)
     """The person of the clinic who revoked it."""
+    database_oid: Mapped[int | None] = mapped_column(BigInteger)
+    """The database it was asked in. A backup is loaded into another one: what was in force when it was made is over there. Null: asked
+    before this was noted."""
 
     __table_args__ = (UniqueConstraint("token_hash", name="uq_support_accesses_token_hash"),)
 

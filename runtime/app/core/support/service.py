@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, text, update
+from sqlalchemy import BigInteger, ColumnElement, func, literal_column, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -24,6 +24,9 @@ from .models import SupportAccess, SupportRead
 from .states import LONGEST, AccessEvent, AccessState, moves
 
 PLATFORM: Final = Origin("platform", None)
+HERE: Final = literal_column("(SELECT oid::bigint FROM pg_database WHERE datname = current_database())", BigInteger)
+"""This database, by what is given to no other one of its server."""
+OF_HERE: Final = func.coalesce(SupportAccess.database_oid, HERE) == HERE
 _CLINICS: Final = text("SELECT id FROM clinics WHERE status = 'active' ORDER BY id")
 
 
@@ -60,6 +63,7 @@ async def receive(session: AsyncSession, asked: Asked, *, at: datetime) -> Suppo
         "state": AccessState.REQUESTED,
         "requested_at": at,
         "expires_at": asked.expires_at,
+        "database_oid": HERE,
     }
     added = await session.scalar(insert(SupportAccess).values(**values).on_conflict_do_nothing().returning(SupportAccess.id))
     if added is not None:
@@ -114,20 +118,22 @@ async def take_back(session: AsyncSession, access_id: UUID, *, at: datetime) -> 
 
 
 async def settle(session: AsyncSession, *, at: datetime) -> None:
-    """Write down what time has ended."""
+    """Write down what time has ended, and what ended when a backup's data took the place of the clinic's: those were decided since."""
     await _apply(session, AccessEvent.NOBODY_ANSWERED, SupportAccess.expires_at <= at, ended_at=SupportAccess.expires_at)
     await _apply(session, AccessEvent.TIME_OVER, SupportAccess.ends_at <= at, ended_at=SupportAccess.ends_at, token_hash=None)
+    for event in (AccessEvent.NOBODY_ANSWERED, AccessEvent.TIME_OVER):
+        await _apply(session, event, ~OF_HERE, ended_at=at, token_hash=None)
 
 
 async def active(session: AsyncSession, *, at: datetime) -> Sequence[SupportAccess]:
     """Those in force now, the one that lasts longest first. Writes nothing."""
-    in_force = (SupportAccess.state == AccessState.ACTIVE, SupportAccess.ends_at > at)
+    in_force = (SupportAccess.state == AccessState.ACTIVE, SupportAccess.ends_at > at, OF_HERE)
     return (await session.scalars(select(SupportAccess).where(*in_force).order_by(SupportAccess.ends_at.desc()))).all()
 
 
 async def waits(session: AsyncSession, *, at: datetime) -> bool:
     """Whether a request waits for the clinic's answer. Writes nothing."""
-    open_ones = (SupportAccess.state == AccessState.REQUESTED, SupportAccess.expires_at > at)
+    open_ones = (SupportAccess.state == AccessState.REQUESTED, SupportAccess.expires_at > at, OF_HERE)
     return await session.scalar(select(SupportAccess.id).where(*open_ones).limit(1)) is not None
 
 

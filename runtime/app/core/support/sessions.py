@@ -15,6 +15,7 @@ from dentalpin_kit.tokens import Token
 
 from .errors import SupportPassUsed, SupportSessionOver
 from .models import SupportAccess
+from .service import OF_HERE
 from .states import AccessState
 
 MARK: Final = "dps_"
@@ -42,6 +43,7 @@ async def begin(session: AsyncSession, given: Token, *, at: datetime) -> tuple[S
             SupportAccess.operator == (given.subject or ""),
             SupportAccess.state == AccessState.ACTIVE,
             SupportAccess.ends_at > at,
+            OF_HERE,
         )
         .values(token_hash=digest(token), opened_at=func.coalesce(SupportAccess.opened_at, at))
         .returning(SupportAccess)
@@ -55,7 +57,7 @@ async def begin(session: AsyncSession, given: Token, *, at: datetime) -> tuple[S
 
 async def find(session: AsyncSession, token: str, *, at: datetime) -> SupportAccess:
     """The access in force whose session this is. Raises SupportSessionOver."""
-    in_force = (SupportAccess.state == AccessState.ACTIVE, SupportAccess.ends_at > at)
+    in_force = (SupportAccess.state == AccessState.ACTIVE, SupportAccess.ends_at > at, OF_HERE)
     found = await session.scalar(select(SupportAccess).where(SupportAccess.token_hash == digest(token), *in_force))
     if found is None:
         raise SupportSessionOver
