@@ -1,7 +1,7 @@
 """Clusters as the API takes and shows them. A kubeconfig goes in and never comes out."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from control_plane.clusters.models import ClusterRow
 from control_plane.databases.schemas import Region
 from control_plane.deployers.kubernetes.facts import ClusterFacts
+
+_FILES: Final = frozenset({"certificate-authority", "client-certificate", "client-key", "tokenFile"})
 
 
 def _kubeconfig(given: SecretStr | None) -> SecretStr | None:
@@ -23,6 +25,11 @@ def _kubeconfig(given: SecretStr | None) -> SecretStr | None:
         raise ValueError("must be a kubeconfig with clusters, users, contexts and a current-context")
     if any(set(one.get("user") or {}) & {"exec", "auth-provider"} for one in found["users"]):
         raise ValueError("must hold a token or a client certificate; programs are not started for it (`kubectl create token` makes one)")
+    held = [one.get(part) or {} for part, ones in (("cluster", found["clusters"]), ("user", found["users"])) for one in ones]
+    if named := sorted({name for one in held for name in _FILES & set(one)}):
+        raise ValueError(
+            f"must hold what it names: {', '.join(named)} would be read from the platform's own disk (`--embed-certs`, or `…-data`)"
+        )
     return given
 
 

@@ -21,7 +21,9 @@ from dentalpin_kit.logs import scrub
 Object = dict[str, Any]
 
 SECONDS: Final = 20.0
-"""One call; a watch has its own."""
+"""One call that reads; a watch has its own."""
+WRITE_SECONDS: Final = 40.0
+"""One call that writes: admission webhooks may take up to thirty of them before the API server goes on without."""
 APPLY: Final = "application/apply-patch+yaml"
 MINE: Final = f"app.kubernetes.io/managed-by={MANAGER}"
 _CONFLICT_WITH: Final = re.compile(r'conflicts? with "([^"]+)"')
@@ -210,9 +212,8 @@ class Api:
         missing: bool = False,
         missing_status: int = 404,
     ) -> Object | None:
-        response = await self._send(
-            method, path, query or {}, body=body, content_type=content_type, timeout=aiohttp.ClientTimeout(total=SECONDS)
-        )
+        timeout = aiohttp.ClientTimeout(total=SECONDS if method == "GET" else WRITE_SECONDS)
+        response = await self._send(method, path, query or {}, body=body, content_type=content_type, timeout=timeout)
         try:
             content = await response.read()
         except _NETWORK as error:
@@ -256,10 +257,10 @@ class Api:
                 configuration = aio.client.Configuration()
                 try:
                     if self._kubeconfig is None:
-                        aio.config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # the client's own
+                        aio.config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # shipped without types
                     else:
                         config = dict(self._kubeconfig)
-                        await aio.config.load_kube_config_from_dict(config, client_configuration=configuration)  # type: ignore[no-untyped-call]  # likewise
+                        await aio.config.load_kube_config_from_dict(config, client_configuration=configuration)  # type: ignore[no-untyped-call]  # shipped without types
                 except aio.config.ConfigException as error:
                     raise RuntimeRefused(
                         f"Cluster {self._name} cannot be asked: its kubeconfig is unusable ({scrub(str(error))}). Give it another.",

@@ -40,6 +40,7 @@ from control_plane.deployers.kubernetes.rendering import (
     POD_DIGEST,
     Manifest,
     Manifests,
+    fitted,
     render,
     render_namespace,
     render_removal,
@@ -117,7 +118,7 @@ class KubernetesDeployer:
             await self._forget_failed_removals(handle, namespace)
             if not await self._missing(handle, manifests):
                 if running["spec"].get("replicas") != manifests.deployment["spec"]["replicas"]:
-                    handle.mirror.put("Deployment", await handle.api.apply(manifests.deployment))
+                    await self._apply_resting(handle, manifests)
                 return
         await self._apply_all(handle, manifests)
 
@@ -156,8 +157,7 @@ class KubernetesDeployer:
 
     async def survey(self) -> Mapping[UUID, Glimpse]:
         found: dict[UUID, Glimpse] = {}
-        for handle in await self._clusters.all():
-            await handle.mirror.ready()
+        for handle in await self._answering():
             for deployment in handle.mirror.all_of("Deployment"):
                 namespace = deployment["metadata"]["namespace"]
                 tenant_id = tenant_of(namespace)
@@ -180,8 +180,7 @@ class KubernetesDeployer:
 
     async def control_channels(self) -> dict[UUID, str]:
         found = {}
-        for handle in await self._clusters.all():
-            await handle.mirror.ready()
+        for handle in await self._answering():
             for pod in _serving(handle.mirror.all_of("Pod")):
                 tenant_id, address = tenant_of(pod["metadata"]["namespace"]), (pod.get("status") or {}).get("podIP")
                 if tenant_id is not None and address and is_ready(pod):
@@ -214,7 +213,7 @@ class KubernetesDeployer:
             return
         if running["spec"].get("replicas") != 0:
             clinic = replace(await self._facts(handle, running), suspended=True)
-            handle.mirror.put("Deployment", await handle.api.apply((await self._render(handle, clinic)).deployment))
+            await self._apply_resting(handle, await self._render(handle, clinic))
         for job in (await handle.api.list("Job", namespace, ""))[0]:
             await handle.api.delete("Job", namespace, job["metadata"]["name"])
         await handle.mirror.ready()
@@ -293,12 +292,20 @@ class KubernetesDeployer:
         namespace = manifests.deployment["metadata"]["namespace"]
         place = await handle.api.get("Namespace", None, namespace)
         take_over = place is not None and (place["metadata"].get("annotations") or {}).get(TAKE_OVER) == "yes"
+        claims = {one["metadata"]["name"]: one for one in (await handle.api.list("PersistentVolumeClaim", namespace))[0]}
         for manifest in manifests.objects:
+            if manifest["kind"] == "PersistentVolumeClaim":
+                manifest = fitted(manifest, claims.get(manifest["metadata"]["name"]))
             applied = await handle.api.apply(manifest, force=take_over)
         handle.mirror.put("Deployment", applied)
         await self._prune(handle, manifests)
         if take_over:
             await handle.api.merge("Namespace", None, namespace, {"metadata": {"annotations": {TAKE_OVER: None}}})
+
+    async def _apply_resting(self, handle: Handle, manifests: Manifests) -> None:
+        for manifest in manifests.resting:
+            applied = await handle.api.apply(manifest)
+        handle.mirror.put("Deployment", applied)
 
     async def _missing(self, handle: Handle, manifests: Manifests) -> set[tuple[str, str]]:
         """What is rendered and not there."""
@@ -344,6 +351,19 @@ class KubernetesDeployer:
         )
 
     # --- seeing
+
+    async def _answering(self) -> list[Handle]:
+        """Clusters with what was seen last of each: one that is away hides the others' clinics no more than its own.
+
+        Raises DeployerUnavailable where none answers.
+        """
+        handles = list(await self._clusters.all())
+        answers = await asyncio.gather(*(handle.mirror.ready() for handle in handles), return_exceptions=True)
+        away = [answer for answer in answers if isinstance(answer, BaseException)]
+        for answer in away:
+            if not isinstance(answer, DeployerUnavailable) or len(away) == len(handles):
+                raise answer
+        return handles
 
     async def _seen(self, handle: Handle, tenant_id: UUID) -> tuple[Object | None, list[Object]]:
         await handle.mirror.ready()

@@ -40,6 +40,10 @@ class ClusterFacts(BaseModel):
     ingress_annotations: dict[str, str] = {}
     issuer: str = Field("letsencrypt", max_length=253)
     """cert-manager's ClusterIssuer."""
+    dns_namespace: Label = "kube-system"
+    """Where the cluster's name servers run as pods."""
+    dns_networks: tuple[Network, ...] = ()
+    """Where names are asked beside that: a cache on each node (`169.254.20.10/32`) is no pod of a namespace."""
     platform_namespace: Label | None = "dentalpin"
     """Where the control plane runs, if it runs in this cluster."""
     control_networks: tuple[Network, ...] = ()

@@ -12,7 +12,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 
 from control_plane.deployers.kubernetes.facts import DOMAIN, MANAGER, SECRET_KEY, ClinicFacts, ClusterFacts, namespace_of
 from control_plane.deployers.kubernetes.sizes import size_of
@@ -55,6 +55,11 @@ class Manifests:
     def deployment(self) -> Manifest:
         return self.objects[-1]
 
+    @property
+    def resting(self) -> tuple[Manifest, ...]:
+        """What differs while the clinic is suspended. The Deployment comes last: it says that the others were applied."""
+        return tuple(one for one in self.objects if one["kind"] in ("CronJob", "Deployment"))
+
 
 def render(clinic: ClinicFacts, cluster: ClusterFacts, secret: Mapping[str, str]) -> Manifests:
     """All objects of a clinic. `secret` is what its Secret holds, as text by name."""
@@ -76,6 +81,24 @@ def render_namespace(tenant_id: UUID) -> Manifest:
     """What has to be there before anything else, and needs to know nothing but whose it is."""
     whose = {"tenant_id": tenant_id, "namespace": namespace_of(tenant_id)}
     return _load("namespace", {"clinic": whose, "domain": DOMAIN, "manager": MANAGER})[0]
+
+
+def fitted(claim: Manifest, present: Mapping[str, Any] | None) -> Manifest:
+    """A volume's claim as the API server takes it where there is one: it never shrinks, and stays the kind of volume it was made as."""
+    if present is None:
+        return claim
+    spec, was = claim["spec"], present["spec"]
+    made_as = {name: was[name] for name in ("accessModes", "storageClassName") if name in was}
+    wanted, had = (_gibibytes(one["resources"]["requests"]["storage"]) for one in (spec, was))
+    storage = spec["resources"]["requests"]["storage"] if had is not None and wanted is not None and wanted >= had else None
+    resources = {"requests": {"storage": storage or was["resources"]["requests"]["storage"]}}
+    return {**claim, "spec": {**made_as, "resources": resources}}
+
+
+def _gibibytes(quantity: str) -> int | None:
+    """None for what somebody else wrote in another unit."""
+    found = re.fullmatch(r"(\d+)(Gi|Ti)", quantity)
+    return int(found[1]) * (1024 if found[2] == "Ti" else 1) if found else None
 
 
 def render_removal(clinic: ClinicFacts, cluster: ClusterFacts) -> Manifest:
@@ -151,7 +174,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - YAML, in which every text is written by `tojson`
+        # YAML, in which every text is written by `tojson`: what would be escaped for a page is not.
+        autoescape=select_autoescape(default=False),
     )
     environment.filters["tojson"] = _quoted
     environment.filters["b64"] = lambda text: base64.b64encode(text.encode()).decode()
@@ -172,6 +196,8 @@ def _counted(manifest: Manifest) -> Manifest:
         return {**manifest, "data": hmac.digest(key, json.dumps(manifest["data"], sort_keys=True).encode(), "sha256").hex()}
     if manifest["kind"] == "Deployment":
         return {**manifest, "spec": {**manifest["spec"], "replicas": None}}
+    if manifest["kind"] == "CronJob":
+        return {**manifest, "spec": {**manifest["spec"], "suspend": None}}
     return manifest
 
 

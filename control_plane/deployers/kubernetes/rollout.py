@@ -56,7 +56,8 @@ def judge_rollout(deployment: Object, pods: Sequence[Object]) -> Verdict:
         return Verdict(Stage.STOPPED)
     seen = (status.get("observedGeneration") or 0) >= deployment["metadata"].get("generation", 0)
     mine = [pod for pod in pods if generation_of(pod) == applied_generation(deployment)]
-    trouble = next(_troubles(status if seen else {}, mine), None)
+    # Until the controller has seen what was applied, pods of the same generation may be those of the specification before.
+    trouble = next(_troubles(status, mine), None) if seen else None
     counts = [status.get(name) or 0 for name in ("updatedReplicas", "availableReplicas", "replicas")]
     if seen and counts == [wanted] * 3:
         return Verdict(Stage.DONE)
@@ -182,4 +183,6 @@ def _left_behind(pod: Object, *, init: bool) -> Iterator[str]:
             ended = state.get("terminated") or {}
             if ended.get("exitCode"):
                 yield ended.get("message") or f"the container ended with status {ended['exitCode']}."
+            if ended:
+                # One that was tried again and ended well has nothing left to say of the time before.
                 break

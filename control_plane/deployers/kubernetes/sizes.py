@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 MORE_PODS: Final = 3
-"""Pods beside those that serve: one more during a roll-out, one job, one backup."""
+"""Pods beside those that serve and those they replace: one more during a roll-out, one job, one backup."""
 DEFAULT_STORAGE_GB: Final = 20
 
 
@@ -23,7 +23,8 @@ class Size:
 
     @property
     def pods(self) -> int:
-        return self.replicas + MORE_PODS
+        """How many there may be: pods that end count until they are gone, which after a roll-out are as many as serve."""
+        return 2 * self.replicas + MORE_PODS
 
 
 _SMALL: Final = ("small", 1, 50, 1000, 192, 512)

@@ -59,6 +59,11 @@ class Mirror:
         if self._problems:
             raise DeployerUnavailable(next(iter(self._problems.values())))
 
+    @property
+    def answers(self) -> bool:
+        """Whether the server said something when it was asked last."""
+        return not self._problems
+
     def inside(self, kind: str, namespace: str) -> list[Object]:
         return list(self._by_namespace[kind].get(namespace, {}).values())
 
@@ -90,11 +95,15 @@ class Mirror:
                 found, version = await self._api.list(kind, None)
                 self._replace(kind, found)
                 pause = _PAUSES[0]
-                with suppress(DeployerUnavailable):
-                    # Lost or silent, it is the list that tells whether the server is there.
+                try:
                     await self._follow(kind, version)
+                except DeployerUnavailable:
+                    # Lost or silent, it is the list that tells whether the server is there: soon, and not in a circle where
+                    # something in between cuts every watch.
+                    await asyncio.sleep(_PAUSES[0])
             except Expired:
                 log.info("%s: what happened to %s since is forgotten there; it is listed anew", self._api.name, kind)
+                await asyncio.sleep(_PAUSES[0])
             except DomainError as error:
                 log.warning("%s: %s cannot be listed: %s", self._api.name, kind, error.message)
                 self._problems[kind] = error.message

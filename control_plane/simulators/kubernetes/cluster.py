@@ -14,6 +14,7 @@ from uuid import uuid4
 from control_plane.simulators.kubernetes import managed
 from control_plane.simulators.kubernetes.kinds import BY_KIND, Kind
 from control_plane.simulators.kubernetes.managed import Managers
+from control_plane.simulators.kubernetes.quantities import quantity
 
 Object = dict[str, Any]
 Key = tuple[str, str, str, str]
@@ -240,6 +241,8 @@ class Cluster:
             before = managed.read(present, tuple(path.split(".")))
             if before is not None and managed.read(after, tuple(path.split("."))) != before:
                 raise ApiError(422, "Invalid", f'{kind.kind} "{key[3]}" is invalid: {path}: Invalid value: field is immutable')
+        if (problem := _frozen(kind.kind, present, after)) is not None:
+            raise ApiError(422, "Invalid", f'{kind.kind} "{key[3]}" is invalid: {problem}')
         after["metadata"] = {**after["metadata"], **{name: present["metadata"][name] for name in _KEPT if name in present["metadata"]}}
         same = {**after, "status": None} == {**present, "status": None}
         if same and managers == self.managers.get(key, {}):
@@ -266,6 +269,22 @@ class Cluster:
 
 
 _KEPT: Final = ("uid", "creationTimestamp", "generation", "namespace", "name", "deletionTimestamp", "resourceVersion", "managedFields")
+
+
+def _frozen(kind: str, present: Object, after: Object) -> str | None:
+    """What of a change is refused that depends on more than one field."""
+    if kind in ("ConfigMap", "Secret") and present.get("immutable") and present.get("data") != after.get("data"):
+        return "data: Forbidden: field is immutable when `immutable` is set"
+    if kind == "PersistentVolumeClaim":
+        was, will = present["spec"], after["spec"]
+        if {**was, "resources": None} != {**will, "resources": None}:
+            return (
+                "spec: Forbidden: spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
+            )
+        sizes = [quantity(((one.get("resources") or {}).get("requests") or {}).get("storage", 0)) for one in (was, will)]
+        if sizes[1] < sizes[0]:
+            return "spec.resources.requests.storage: Forbidden: field can not be less than status.capacity"
+    return None
 
 
 def merge_patch(target: Any, patch: Any, field: str = "") -> Any:

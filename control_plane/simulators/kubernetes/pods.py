@@ -3,16 +3,12 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from control_plane.simulators.kubernetes.cluster import Cluster, Object
+from control_plane.simulators.kubernetes.quantities import quantity
 
 ENFORCE: Final = "pod-security.kubernetes.io/enforce"
-_SUFFIXES: Final = {
-    "m": Decimal("0.001"),
-    **{name: Decimal(1000**power) for power, name in enumerate("kMGT", start=1)},
-    **{name: Decimal(1024**power) for power, name in enumerate(("Ki", "Mi", "Gi", "Ti"), start=1)},
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,15 +154,6 @@ def _insecure(spec: Object) -> Iterator[str]:
             yield f'restricted volume types (volume "{volume["name"]}" uses restricted volume type "{min(kinds)}")'
     if spec.get("hostNetwork") or spec.get("hostPID") or spec.get("hostIPC"):
         yield "host namespaces"
-
-
-def quantity(text: Any) -> Decimal:
-    """A resource quantity: `100m`, `1.5`, `256Mi`."""
-    value = str(text)
-    for suffix in sorted(_SUFFIXES, key=len, reverse=True):
-        if value.endswith(suffix):
-            return Decimal(value[: -len(suffix)]) * _SUFFIXES[suffix]
-    return Decimal(value)
 
 
 def demand(pod: Object) -> dict[str, Decimal]:

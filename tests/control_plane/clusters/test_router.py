@@ -68,7 +68,9 @@ async def test_a_clinic_lives_in_a_cluster_from_sign_up_to_deletion(client, plat
 async def test_a_cluster_that_does_not_answer_or_starts_programs_is_not_registered(client, simulation):
     away = kubeconfig("http://127.0.0.1:1")
     program = {**away, "users": [{"name": "x", "user": {"exec": {"command": "aws"}}}]}
-    for given, code in ((away, "cluster_unusable"), (program, "invalid_request"), ({"a": "b"}, "invalid_request")):
+    reading = {**away, "users": [{"name": "x", "user": {"tokenFile": "/etc/passwd"}}]}
+    refused = ((away, "cluster_unusable"), (program, "invalid_request"), (reading, "invalid_request"), ({"a": "b"}, "invalid_request"))
+    for given, code in refused:
         answer = await client.post("/v1/clusters", json=cluster(simulation, kubeconfig=json.dumps(given)))
         assert (answer.status_code, answer.json()["code"]) == (422, code), answer.text
     simulation.cluster.allowed = frozenset()

@@ -12,7 +12,8 @@ from control_plane.simulators.kubernetes.api import Simulation
 from control_plane.simulators.kubernetes.cluster import ApiError, Cluster, matches
 from control_plane.simulators.kubernetes.controllers import Controllers
 from control_plane.simulators.kubernetes.kinds import BY_KIND
-from control_plane.simulators.kubernetes.pods import ENFORCE, Behaviour, is_ready, quantity
+from control_plane.simulators.kubernetes.pods import ENFORCE, Behaviour, is_ready
+from control_plane.simulators.kubernetes.quantities import quantity
 from tests.support.kubernetes_cluster import serving
 
 DEPLOYMENT, JOB, CONFIG, NAMESPACE = (

@@ -7,10 +7,14 @@ from uuid import UUID
 
 import pytest
 
+from control_plane.config import Settings
 from control_plane.deployers.base import DeployerUnavailable, Need, ObservationStatus, Placement, RuntimeRefused
+from control_plane.deployers.kubernetes.deployer import KubernetesDeployer
 from control_plane.deployers.kubernetes.facts import MANAGER
+from control_plane.simulators.kubernetes.api import Simulation
 from control_plane.simulators.kubernetes.kinds import BY_KIND
 from control_plane.simulators.kubernetes.pods import Behaviour
+from dentalpin_kit.tokens import SigningKey
 from tests.control_plane.deployers.kubernetes.conftest import DATABASE, IMAGE, NAMESPACE, TENANT, World, of_generation
 from tests.support.kubernetes_cluster import serving
 
@@ -174,17 +178,61 @@ async def test_what_is_no_longer_rendered_goes_and_what_is_missing_comes_back(wo
     assert world.names("Secret") == {"clinic", "credentials"}
 
 
-async def test_sleeping_and_waking_are_one_patch_each(world):
+async def test_sleeping_and_waking_are_one_patch_of_the_pods_and_one_of_the_nightly_archive_each(world):
     await world.settled()
     before = world.cluster.calls["patch", "apps", "deployments"], world.writes()
     await world.deployer.stop(TENANT)
     assert world.cluster.all_of("Pod", NAMESPACE) == []
+    assert world.get("CronJob", "backup")["spec"]["suspend"], "no archive is written while a clinic is restored or erased"
     assert (await world.deployer.observe(TENANT)).status == ABSENT
     with pytest.raises(DeployerUnavailable, match="stopped"):
         await world.deployer.request(TENANT, "GET", "/", token="t")
     await world.apply()
     assert (await world.until(ATTESTED)).generation == 1
-    assert (world.cluster.calls["patch", "apps", "deployments"] - before[0], world.writes() - before[1]) == (2, 2)
+    assert (world.cluster.calls["patch", "apps", "deployments"] - before[0], world.writes() - before[1]) == (2, 4)
+    assert not world.get("CronJob", "backup")["spec"]["suspend"]
+
+
+async def test_a_volume_grows_with_the_plan_and_stays_as_it_was_made_otherwise(world):
+    await world.settled(limits={"users": 25, "storage_gb": 100})
+    volume = world.get("PersistentVolumeClaim", "storage")
+    await world.settled(2, limits={"users": 25, "storage_gb": 20})
+    assert world.get("PersistentVolumeClaim", "storage")["spec"] == volume["spec"], "a smaller plan takes nothing from what is stored"
+    object.__setattr__(
+        world.handle, "facts", world.handle.facts.model_copy(update={"storage_class": "fast", "access_mode": "ReadWriteOnce"})
+    )
+    await world.settled(3, limits={"users": 25, "storage_gb": 200})
+    grown = world.get("PersistentVolumeClaim", "storage")["spec"]
+    assert (grown["resources"], grown["accessModes"]) == ({"requests": {"storage": "200Gi"}}, ["ReadWriteMany"])
+
+
+async def test_a_cluster_that_is_away_hides_no_clinic_of_another(world, tmp_path):
+    await world.settled()
+    away = Simulation()
+    with serving(away) as url:
+        other = World(away, url, tmp_path)
+        await other.settled()
+        both = KubernetesDeployer(Settings(database_url="postgresql://nobody", data=tmp_path), SigningKey.generate(), Several(world, other))
+        assert len(await both.survey()) == 1, "the same clinic in both"
+        away.away = True
+        while other.handle.mirror.answers:
+            await other.handle.mirror.moved(0.1)
+        assert {glimpse.status for glimpse in (await both.survey()).values()} == {ATTESTED}
+        assert set(await both.control_channels()) <= {TENANT}
+        world.simulation.away = True
+        while world.handle.mirror.answers:
+            await world.handle.mirror.moved(0.1)
+        with pytest.raises(DeployerUnavailable):
+            await both.survey()
+        await other.deployer.close()
+
+
+class Several:
+    def __init__(self, *worlds):
+        self.worlds = worlds
+
+    async def all(self):
+        return [world.handle for world in self.worlds]
 
 
 async def test_going_back_to_an_older_generation_is_refused(world):
