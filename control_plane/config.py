@@ -113,9 +113,9 @@ class Settings(BaseSettings):
     stripe_url: str | None = None
     """Another address than Stripe's own: the double's, for demonstrations and tests. Everything that is shown says so."""
     bank_account: str | None = None
-    """What invoices say about where to pay: name, IBAN, BIC; absent: nobody is offered to pay by bank transfer."""
+    """What invoices say about where to pay: name, IBAN, BIC, one a line; absent: nobody is offered to pay by bank transfer."""
     invoice_issuer: str = "DentalPin"
-    """Name and address of whoever sends the invoices for bank transfers."""
+    """Name, address and tax id of whoever sends the invoices for bank transfers, one a line."""
     invoice_tax_percent: Decimal = Field(Decimal(0), ge=0, lt=100, decimal_places=2)
     """What is added to invoices for bank transfers."""
     invoice_due_days: int = Field(14, ge=1)

@@ -1,6 +1,7 @@
 """The languages the platform speaks to people: English, and Spanish where the reader prefers it."""
 
 from datetime import date
+from decimal import Decimal
 from typing import Final, Literal
 
 Language = Literal["en", "es"]
@@ -15,6 +16,17 @@ def day(value: date, language: Language) -> str:
     """A date in words: 3 March 2027, 3 de marzo de 2027."""
     month = _MONTHS[language].split()[value.month - 1]
     return f"{value.day} de {month} de {value.year}" if language == "es" else f"{value.day} {month} {value.year}"
+
+
+_SYMBOLS: Final = {"EUR": "€", "GBP": "£", "USD": "$"}
+
+
+def money(amount: Decimal, currency: str, language: Language) -> str:
+    """Two decimals, as the language writes amounts. A no-break space keeps amount and sign together."""
+    symbol = _SYMBOLS.get(currency, f"{currency} ")
+    if language == "es":
+        return f"{amount:,.2f}".translate(str.maketrans(",.", ".,")) + f"\N{NO-BREAK SPACE}{symbol.strip()}"
+    return f"{'-' if amount < 0 else ''}{symbol}{abs(amount):,.2f}"
 
 
 def preferred(accept_language: str | None) -> Language:

@@ -19,7 +19,7 @@ from control_plane.access.routing import ThisPlatform, current_actor
 from control_plane.access.service import ensure_first_key, key_in
 from control_plane.access.session_router import entrances
 from control_plane.access.session_router import router as sign_ins
-from control_plane.account_pages import billing_pages, entrance
+from control_plane.account_pages import billing_pages, entrance, papers
 from control_plane.account_pages import pages as account_pages
 from control_plane.audit.router import router as audit
 from control_plane.backups.router import checks as backup_checks
@@ -70,6 +70,7 @@ ROUTERS = (
     backup_checks,
     backups,
     billing.router,
+    papers.router,
     billing.operators,
     billing.tariffs,
     blast_radius,
@@ -183,7 +184,7 @@ def create_app(platform: Platform) -> FastAPI:
     signup.install(app)
     storefronts.install(app)
     downloads.install(app)
-    for owners in (entrance.router, account_pages.router, billing_pages.router):
+    for owners in (entrance.router, account_pages.router, billing_pages.router, papers.pages):
         app.include_router(owners)
     app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]  # as FastAPI documents it
     return app

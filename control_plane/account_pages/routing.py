@@ -34,16 +34,17 @@ def _size(count: int) -> str:
 
 # The address holds no secret here, and a form without it would come without an origin, which is what tells our own pages from others'.
 HEADERS: Final = {**SIGNUP_HEADERS, "Referrer-Policy": "same-origin"}
-_PAGES: Final = Environment(
+PAGES: Final = Environment(
     loader=FileSystemLoader([Path(__file__).parent / "templates", SIGNUP / "templates"]),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_PAGES.globals["file"] = static_file
-_PAGES.filters |= {"limits": limits, "module_title": module_title, "module_summary": module_summary, "name_of": name_of, "size": _size}
-_PAGES.filters["names_of"] = lambda names, say: [name_of(name, say) for name in names]
+PAGES.globals["file"] = static_file
+PAGES.filters |= {"limits": limits, "module_title": module_title, "module_summary": module_summary, "name_of": name_of, "size": _size}
+PAGES.filters["titled"] = lambda title, say: name_of(title, say) if say.has(f"module.{title}.title") else title
+PAGES.filters["names_of"] = lambda names, say: [name_of(name, say) for name in names]
 
 
 class PageRoute(PlatformRoute):
@@ -76,7 +77,7 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
     say: Words = words_of(request)
     platform = platform_of(request)
     actor = getattr(request.state, "actor", None)
-    page = _PAGES.get_template(template).render(
+    page = PAGES.get_template(template).render(
         say=say, demonstration=platform.payments.demonstration, actor=actor, referrer=HEADERS["Referrer-Policy"], **values
     )
     return HTMLResponse(page, status, {**HEADERS, "Content-Language": say.language})

@@ -32,6 +32,8 @@ def paying(agreement: Agreement | None, invoices: list[BilledInvoice]) -> Paying
     if agreement is None:
         return Paying("none", "good")
     owed = min((one for one in invoices if one.status.owed and one.due > 0), key=lambda one: one.created_at, default=None)
+    if owed is not None and agreement.provider is ProviderName.MANUAL and agreement.overdue_since is not None:
+        return Paying("late", "urgent", owed.due_at, owed)
     if owed is not None and agreement.overdue_since is not None:
         return Paying("overdue", "urgent", owed.next_attempt_at, owed)
     if owed is not None and agreement.provider is ProviderName.MANUAL:

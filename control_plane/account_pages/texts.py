@@ -1,5 +1,6 @@
 """The sentences of the owner's pages, beside those of sign-up, which they share the words for modules, plans and amounts with."""
 
+from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 
@@ -23,6 +24,11 @@ class Words(Speech):
     def __call__(self, key: str, **values: object) -> str:
         text = catalogue()[key].to(self.language)
         return text.format(**values) if values else text
+
+    def number(self, value: Decimal) -> str:
+        """As the language writes it, without zeros at its end."""
+        text = f"{value.normalize():f}"
+        return text.replace(".", ",") if self.language == "es" else text
 
     def has(self, key: str) -> bool:
         return key in catalogue()

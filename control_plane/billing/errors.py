@@ -78,6 +78,18 @@ class UnknownInvoice(NotFound):
         super().__init__(f"This tenant has no invoice {invoice}. `GET …/billing/invoices` lists them.", invoice=invoice)
 
 
+class InvoiceElsewhere(NotFound):
+    """It is its payment provider's, which shows and prints it."""
+
+    code: ClassVar[str] = "invoice_elsewhere"
+
+    def __init__(self, invoice: str, page: str | None) -> None:
+        where = f"Open it there: {page}" if page else "Ask for the provider's pages with `POST …/billing/portal`."
+        super().__init__(
+            f"The invoice {invoice} is not one for a bank transfer; its payment provider shows and prints it. {where}", invoice=invoice
+        )
+
+
 class NothingOwed(Conflict):
     code: ClassVar[str] = "invoice_not_owed"
 

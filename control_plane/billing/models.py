@@ -120,6 +120,8 @@ class BilledInvoice(Base):
     """The card it was refused with last: with another one it is tried again."""
     refused_reason: Mapped[str | None]
     """In the bank's words."""
+    reminded_at: Mapped[datetime | None]
+    """When the payer was reminded of a bank transfer that is due soon."""
     reading: Mapped[int] = mapped_column(BigInteger)
     read_at: Mapped[datetime]
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from control_plane.access.actors import WORKER
 from control_plane.access.models import Reseller
 from control_plane.audit import service as audit
-from control_plane.billing import agreements
+from control_plane.billing import agreements, mailing
 from control_plane.billing.bringing import Found, Wanted
 from control_plane.billing.models import READING, Agreement, BilledInvoice
 from control_plane.billing.states import AgreementStatus, PayerKind
@@ -89,7 +89,7 @@ def items_of(tariff: Tariff, quote: Quote, locale: str) -> tuple[Item, ...]:
     )
 
 
-async def take_over(session: AsyncSession, tenant: Tenant, wanted: Wanted, found: Found, *, at: datetime) -> None:
+async def take_over(session: AsyncSession, platform: Platform, tenant: Tenant, wanted: Wanted, found: Found, *, at: datetime) -> None:
     """Write what a reading found, unless a later one was quicker. `tenant` is locked."""
     row = await agreements.of(session, tenant.id, lock=True)
     if row is None or row.reading > wanted.reading or row.agreed_at != wanted.agreed_at:
@@ -119,8 +119,11 @@ async def take_over(session: AsyncSession, tenant: Tenant, wanted: Wanted, found
         if stored is None:
             stored = BilledInvoice(provider=row.provider, id=invoice.id, tenant_id=tenant.id)
             session.add(stored)
+        known = stored.status
         _tell(session, tenant, stored, invoice, at)
         _write_invoice(stored, invoice, wanted.reading, at)
+        if tenant.state not in _GONE:
+            await mailing.mail(session, platform, tenant, wanted.payer, stored, invoice, before=known)
         if (refusal := refusals.get(invoice.id)) is not None:
             stored.refused_method, stored.refused_reason = refusal.method, refusal.reason
         await ledger.derive(session, stored, at=at)
@@ -202,5 +205,6 @@ def look_at(row: Agreement, invoices: tuple[Invoice, ...], at: datetime) -> date
     """When something is to happen at the provider by itself; events usually tell sooner."""
     moments = [row.trial_ends, row.period_ends]
     moments += [moment for invoice in invoices if invoice.status.owed for moment in (invoice.due_at, invoice.next_attempt)]
-    coming = [moment + SOON for moment in moments if moment is not None and moment + SOON > at]
-    return min([*coming, at + LONG])
+    coming = [moment + SOON for moment in moments if moment is not None]
+    coming += [moment for invoice in invoices if (moment := mailing.remind_at(invoice)) is not None]
+    return min([*(moment for moment in coming if moment > at), at + LONG])

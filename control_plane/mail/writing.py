@@ -4,13 +4,14 @@ A value that a template names and nobody gave is an error when the mail is writt
 """
 
 from datetime import date
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from control_plane.languages import LANGUAGES, Language, day
+from control_plane.languages import LANGUAGES, Language, day, money
 
 FOLDER: Final = Path(__file__).parent / "templates"
 
@@ -23,7 +24,7 @@ def language_of(locale: str) -> Language:
 
 @cache
 def environment(language: Language) -> Environment:
-    """Templates with the filter `day`, which writes a date in words."""
+    """Templates with the filters `day`, which writes a date in words, and `money`, which writes an amount of a currency."""
     made = Environment(
         loader=FileSystemLoader(FOLDER),
         undefined=StrictUndefined,
@@ -35,7 +36,11 @@ def environment(language: Language) -> Environment:
     def in_words(value: date) -> str:
         return day(value, language)
 
+    def in_numbers(value: Decimal, currency: str) -> str:
+        return money(value, currency, language)
+
     made.filters["day"] = in_words
+    made.filters["money"] = in_numbers
     return made
 
 

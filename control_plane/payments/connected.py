@@ -33,7 +33,12 @@ class Payments:
             found[ProviderName.STRIPE] = StripeProvider(key, webhook_secret=secret, base_url=settings.stripe_url)
         if settings.bank_account is not None:
             found[ProviderName.MANUAL] = ManualProvider(
-                database, now, tax_percent=settings.invoice_tax_percent, due_days=settings.invoice_due_days
+                database,
+                now,
+                tax_percent=settings.invoice_tax_percent,
+                due_days=settings.invoice_due_days,
+                issuer=settings.invoice_issuer,
+                pay_to=settings.bank_account,
             )
         return cls(found, demonstration=key is not None and settings.stripe_url is not None)
 

@@ -117,6 +117,8 @@ class Invoice:
     lines: tuple[InvoiceLine, ...] = ()
     refunded: Decimal = Decimal("0.00")
     disputed: Decimal = Decimal("0.00")
+    pay_to: str | None = None
+    """The bank account it is to be paid to, where nothing is collected from a card."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,8 @@ from pydantic import TypeAdapter
 from starlette.requests import Request
 
 from control_plane.compliance.schema import Text
-from control_plane.languages import Language, preferred
+from control_plane.languages import Language, money, preferred
 from control_plane.languages import day as day_in_words
-
-_SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$"}
 
 
 @cache
@@ -44,11 +42,7 @@ class Speech:
         return day_in_words(day, self.language)
 
     def money(self, amount: Decimal, currency: str) -> str:
-        """Two decimals, as the language writes amounts. A no-break space keeps amount and sign together."""
-        symbol = _SYMBOLS.get(currency, f"{currency} ")
-        if self.language == "es":
-            return f"{amount:,.2f}".translate(str.maketrans(",.", ".,")) + f"\N{NO-BREAK SPACE}{symbol.strip()}"
-        return f"{'-' if amount < 0 else ''}{symbol}{abs(amount):,.2f}"
+        return money(amount, currency, self.language)
 
     def list(self, words: list[str]) -> str:
         joint = " y " if self.language == "es" else " and "

@@ -12,6 +12,7 @@ from control_plane.access.actors import Actor
 from control_plane.billing import agreements
 from control_plane.billing.models import Agreement, BilledInvoice
 from control_plane.billing.states import ProviderName
+from control_plane.config import Settings
 from control_plane.operations.worker import Worker
 from control_plane.payments.connected import Payments
 from control_plane.payments.stripe_provider import StripeProvider
@@ -100,4 +101,18 @@ async def billing_of(platform: Platform, provider: Provider, *, key: str | None 
     provider.double.ahead = 0
 
 
-__all__ = ["OPERATOR", "WEBHOOK_SECRET", "Billing", "billing_of"]
+def paid_by_transfer(platform: Platform, **settings: Any) -> Billing:
+    """A platform that is paid by bank transfer only: there is no provider to be moved in time, or asked."""
+    facts = {
+        **platform.settings.model_dump(),
+        "bank_account": "DentalPin SL\nES91 2100 0418 4502 0005 1332",
+        "invoice_issuer": "DentalPin SL\nCalle Mayor 1, 28013 Madrid",
+        "invoice_tax_percent": "21",
+        **settings,
+    }
+    made = Settings.model_validate(facts)
+    connected = replace(platform, settings=made, payments=Payments.build(made, platform.database, platform.clock.now))
+    return Billing(connected, Worker(connected, connected.servers.own), None, "")  # type: ignore[arg-type]  # no card is taken
+
+
+__all__ = ["OPERATOR", "WEBHOOK_SECRET", "Billing", "billing_of", "paid_by_transfer"]

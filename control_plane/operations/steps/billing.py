@@ -24,7 +24,7 @@ async def sync(work: Work, tools: Tools) -> Outcome:
     found = await bringing.bring_about(provider, wanted)
 
     async def write(session: AsyncSession, tenant: Tenant, operation: Operation) -> None:
-        await taking_over.take_over(session, tenant, wanted, found, at=platform.clock.now())
+        await taking_over.take_over(session, platform, tenant, wanted, found, at=platform.clock.now())
 
     return Outcome(write=write)
 

@@ -21,6 +21,8 @@ from control_plane.payments.values import Invoice, InvoiceLine, InvoiceStatus, I
 class Terms:
     tax_percent: Decimal
     due_days: int
+    issuer: str
+    pay_to: str
 
 
 def items_of(row: ManualSubscription) -> dict[str, Item]:
@@ -75,6 +77,9 @@ async def issue(session: AsyncSession, row: ManualSubscription, lines: tuple[Inv
             credited=credited,
             lines=[_stored_line(line) for line in lines],
             billed_to={"name": customer.name, "country": customer.country, "tax_id": customer.tax_id},
+            tax_percent=terms.tax_percent,
+            issuer=terms.issuer,
+            pay_to=terms.pay_to,
             created_at=now,
             due_at=now + timedelta(days=terms.due_days),
             paid_at=now if paid else None,
@@ -201,6 +206,7 @@ async def shown_invoice(session: AsyncSession, row: ManualInvoice) -> Invoice:
         page=None,
         lines=tuple(_line(one) for one in row.lines),
         refunded=refunded,
+        pay_to=row.pay_to,
     )
 
 

@@ -90,6 +90,11 @@ class ManualInvoice(Base):
     """Of the total, what was paid from earlier credit."""
     lines: Mapped[list[dict[str, Any]]] = mapped_column(JSONB(none_as_null=True))
     billed_to: Mapped[dict[str, Any]]
+    tax_percent: Mapped[Decimal | None] = mapped_column(Numeric(5, 2))
+    issuer: Mapped[str | None]
+    """Name and address of whoever sends it."""
+    pay_to: Mapped[str | None]
+    """The bank account. This and the two before are None on invoices older than their being kept."""
     created_at: Mapped[datetime]
     due_at: Mapped[datetime]
     paid_at: Mapped[datetime | None]

@@ -19,6 +19,7 @@ from control_plane.payments.errors import NotFromProvider, ProviderRefused
 from control_plane.payments.manual import books
 from control_plane.payments.manual.books import Terms
 from control_plane.payments.manual.models import ManualCustomer, ManualInvoice, ManualSubscription
+from control_plane.payments.manual.paper import Paper, paper_of
 from control_plane.payments.manual.reckoning import ZERO, change_lines, total_of
 from control_plane.payments.values import (
     CheckoutOutcome,
@@ -38,10 +39,12 @@ _NO_PAGE = "there is no page for bank transfers: the invoice says where to pay."
 class ManualProvider:
     name = "manual"
 
-    def __init__(self, database: Database, now: Callable[[], datetime], *, tax_percent: Decimal, due_days: int) -> None:
+    def __init__(
+        self, database: Database, now: Callable[[], datetime], *, tax_percent: Decimal, due_days: int, issuer: str, pay_to: str
+    ) -> None:
         self._database = database
         self._now = now
-        self._terms = Terms(tax_percent, due_days)
+        self._terms = Terms(tax_percent, due_days, issuer, pay_to)
 
     async def account(self) -> str:
         return "books"
@@ -161,6 +164,14 @@ class ManualProvider:
         async with self._database.transaction() as session:
             row = await session.get(ManualInvoice, id_)
             return await books.shown_invoice(session, row) if row else None
+
+    async def paper(self, id_: str) -> Paper | None:
+        """An invoice as it is printed."""
+        async with self._database.transaction() as session:
+            row = await session.get(ManualInvoice, id_)
+            if row is None:
+                return None
+            return paper_of(row, await books.shown_invoice(session, row), self._terms)
 
     async def pay(self, invoice: str, *, key: str) -> Invoice:
         raise ProviderRefused("this invoice is paid by bank transfer; an operator records what arrives.")

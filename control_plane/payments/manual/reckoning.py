@@ -8,6 +8,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from control_plane.payments.values import CENT, InvoiceLine, Item
 
 ZERO = Decimal("0.00")
+UNUSED, REMAINING = ": unused time", ": remaining time"
+"""What lines of a change in the middle of a period say after what they are for."""
 
 
 def rounded(amount: Decimal) -> Decimal:
@@ -47,9 +49,9 @@ def _change_lines(
         if old is not None and new is not None and old.amount == new.amount:
             continue
         if old is not None and old.amount:
-            yield InvoiceLine(f"{old.title}: unused time", -rounded(old.amount * left), at, ends, proration=True)
+            yield InvoiceLine(f"{old.title}{UNUSED}", -rounded(old.amount * left), at, ends, proration=True)
         if new is not None and new.amount:
-            yield InvoiceLine(f"{new.title}: remaining time", rounded(new.amount * left), at, ends, proration=True)
+            yield InvoiceLine(f"{new.title}{REMAINING}", rounded(new.amount * left), at, ends, proration=True)
 
 
 def total_of(lines: tuple[InvoiceLine, ...]) -> Decimal:

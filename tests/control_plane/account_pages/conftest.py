@@ -1,6 +1,6 @@
 import pytest
 
-from tests.support.billing import billing_of
+from tests.support.billing import billing_of, paid_by_transfer
 from tests.support.payment_provider import serving
 from tests.support.platform import api_of
 
@@ -15,6 +15,11 @@ def double():
 async def billing(platform, double):
     async with billing_of(platform, double) as made:
         yield made
+
+
+@pytest.fixture
+def transfers(platform):
+    return paid_by_transfer(platform)
 
 
 @pytest.fixture

@@ -46,6 +46,7 @@ def invoice(status: InvoiceStatus = InvoiceStatus.OPEN, due: str = "41.00") -> B
         (agreement(cancels_at_period_end=True, overdue_since=DAY), [invoice()], "overdue"),
         (agreement(AgreementStatus.CANCELED), [], "canceled"),
         (agreement(provider=ProviderName.MANUAL, has_method=False), [invoice()], "transfer"),
+        (agreement(AgreementStatus.PAST_DUE, provider=ProviderName.MANUAL, has_method=False, overdue_since=DAY), [invoice()], "late"),
         (agreement(AgreementStatus.TRIALING, provider=ProviderName.MANUAL, has_method=False), [], "trial"),
     ],
 )
@@ -70,8 +71,9 @@ def test_no_sentence_is_missing_left_over_or_different_in_one_language():
         "invoice.",
         "nav.",
         "support.",
+        "paper.",
     }
-    composed = ("pay.", "tenant.", "backup.", "invoice.", "nav.", "support.", "error.")
+    composed = ("pay.", "tenant.", "backup.", "invoice.", "nav.", "support.", "error.", "paper.")
     assert {key for key in own if f'"{key}"' not in everything and not key.startswith(composed)} == set()
     for key, text in texts.catalogue().items():
         assert set(re.findall(r"{(\w+)}", text.en)) == set(re.findall(r"{(\w+)}", text.es)), key

@@ -14,6 +14,7 @@ from control_plane.payments.manual.reckoning import change_lines, month_after, t
 from control_plane.payments.values import Item, Payer
 
 SOLO, AGENDA = Item("plan.solo", Decimal("29.00"), "Solo"), Item("module.agenda", Decimal("12.00"), "agenda")
+ISSUER, PAY_TO = "DentalPin SL\nCalle Mayor 1\n28013 Madrid\nB00000000", "DentalPin SL\nES91 2100 0418 4502 0005 1332\nCAIXESBB"
 START = datetime(2026, 1, 31, 9, tzinfo=UTC)
 
 
@@ -34,7 +35,7 @@ def test_changing_there_and_back_at_one_moment_costs_nothing(hours, before, afte
 
 @pytest.fixture
 def provider(platform):
-    return ManualProvider(platform.database, platform.clock.now, tax_percent=Decimal(21), due_days=14)
+    return ManualProvider(platform.database, platform.clock.now, tax_percent=Decimal(21), due_days=14, issuer=ISSUER, pay_to=PAY_TO)
 
 
 @pytest.fixture
