@@ -36,6 +36,7 @@ PUBLIC: dict[str, tuple[str, ...]] = {
     "app.core.errors": ("DomainError", "TemporaryError"),
     "app.core.events": ALL,
     "app.core.jobs": ALL,
+    "app.core.demos": ALL,
     "app.core.occupancy": ALL,
     "app.core.agents": ALL,
     "app.core.clock": ("now", "today"),

@@ -5,6 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.demos import DemoClinic
 from app.core.occupancy import Period
 from app.core.plugins import BaseModule, ModuleContext
 
@@ -50,6 +51,11 @@ class AgendaModule(BaseModule):
 
     async def install(self, ctx: ModuleContext) -> None:
         await lifecycle.install(ctx)
+
+    async def fill_demo(self, ctx: ModuleContext, clinic: DemoClinic) -> None:
+        from .demo import fill
+
+        await fill(ctx, clinic)
 
     async def uninstall(self, ctx: ModuleContext) -> None:
         await lifecycle.uninstall(ctx)

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from app.core.demos import DemoClinic
 from app.core.plugins import BaseModule, ModuleContext
 
 from . import lifecycle
@@ -34,6 +35,11 @@ class PatientsModule(BaseModule):
 
     async def install(self, ctx: ModuleContext) -> None:
         await lifecycle.install(ctx)
+
+    async def fill_demo(self, ctx: ModuleContext, clinic: DemoClinic) -> None:
+        from .demo import fill
+
+        await fill(ctx, clinic)
 
     async def uninstall(self, ctx: ModuleContext) -> None:
         await lifecycle.uninstall(ctx)

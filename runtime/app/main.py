@@ -30,6 +30,8 @@ from app.core.clinics.router import router as clinics_router
 from app.core.clinics.service import SeedClinic, seed_installed_modules
 from app.core.copies import copy as copies
 from app.core.copies.copy import Copy
+from app.core.demos import demo as demos
+from app.core.demos.demo import Demo
 from app.core.events.router import router as events_router
 from app.core.jobs.router import router as jobs_router
 from app.core.limits import limits as plan_limits
@@ -94,6 +96,7 @@ def create_app(
     seed_clinic: SeedClinic = seed_installed_modules,
     mode: modes.Mode | None = None,
     copy: Copy | None = None,
+    demo: Demo | None = None,
     limits: Limits | None = None,
     payments: Payments | None = None,
 ) -> FastAPI:
@@ -101,8 +104,8 @@ def create_app(
 
     `routers` are further routers of the core, with their full paths; `layers` are further ASGI layers, outermost first. Whoever calls
     owns `database` and disposes of it; without one it is made from the settings and belongs to `app.state.database`. `mode` is what
-    modules' routes are held to, by default the mode of this process; `copy` is what it is a copy of, `limits` what its plan has room for
-    and `payments` how it stands with its payments, by default those of this process.
+    modules' routes are held to, by default the mode of this process; `copy` is what it is a copy of, `demo` what it demonstrates, `limits`
+    what its plan has room for and `payments` how it stands with its payments, by default those of this process.
     Raises SettingMissing.
     """
     secret = settings.secret_key
@@ -135,6 +138,7 @@ def create_app(
     app.state.error_page = error_page
     app.state.mode = modes.current_mode() if mode is None else mode
     app.state.copy = copies.current() if copy is None else copy
+    app.state.demo = demos.current() if demo is None else demo
     app.state.limits = plan_limits.current() if limits is None else limits
     app.state.payments = standing.current() if payments is None else payments
     app.state.storage = Storage(settings.storage, settings.backups)
@@ -145,7 +149,7 @@ def create_app(
         data_key=settings.data_key.get_secret_value() if settings.data_key is not None else None,
         trusted_proxies=read_networks(settings.trusted_proxies),
     )
-    app.state.mail = MailRoom(_mailer(settings) if app.state.copy is None else None, database)
+    app.state.mail = MailRoom(_mailer(settings) if app.state.copy is None and app.state.demo is None else None, database)
     app.state.tools = ToolRegistry(registry, database)
     app.state.agents = AgentRunner(app.state.tools)
     errors.install(app)

@@ -53,6 +53,15 @@ def current() -> Copy | None:
 
 def is_copy(variables: Mapping[str, str] = os.environ) -> bool:
     """Whether the revision this process is started with makes it a copy. An unreadable revision is for others to complain of."""
+    return _says(variables, "isolated")
+
+
+def sends_nothing(variables: Mapping[str, str] = os.environ) -> bool:
+    """Whether the revision this process is started with lets it reach nobody: it is a copy, or a demonstration."""
+    return _says(variables, "isolated", "demo")
+
+
+def _says(variables: Mapping[str, str], *parts: str) -> bool:
     file = variables.get("DENTALPIN_REVISION_FILE")
     if not file:
         return False
@@ -60,4 +69,4 @@ def is_copy(variables: Mapping[str, str] = os.environ) -> bool:
         document = json.loads(Path(file).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(document, dict) and document.get("isolated") is not None
+    return isinstance(document, dict) and any(document.get(part) is not None for part in parts)

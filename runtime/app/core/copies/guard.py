@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from app.core.copies.copy import is_copy
+from app.core.copies.copy import sends_nothing
 from app.core.copies.landlock import confine_tcp
 from app.core.runtime.environment import Environment
 
@@ -28,15 +28,15 @@ _OURSELVES: Final = (["-m", "app.cli.main"], ["-m", "app.serve"])
 
 
 class SendsNothing(ConnectionRefusedError):
-    """A copy of a clinic tried to reach somebody."""
+    """A copy of a clinic, or a demonstration, tried to reach somebody."""
 
     def __init__(self, what: str) -> None:
-        super().__init__(f"this runtime is a copy of a clinic and sends nothing to anybody: {what} was refused")
+        super().__init__(f"this runtime is a copy of a clinic or a demonstration and sends nothing to anybody: {what} was refused")
 
 
 @dataclass(frozen=True)
 class Door:
-    """The one place a copy may connect to."""
+    """The one place it may connect to."""
 
     host: str
     port: int
@@ -82,8 +82,11 @@ def put_up(database_url: str) -> None:
 
 
 def protect(variables: Mapping[str, str] = os.environ) -> bool:
-    """Put the fences up where the revision says that this is a copy; whether it is one. Raises SettingMissing without a database."""
-    if not is_copy(variables):
+    """Put the fences up where the revision says that this is a copy or a demonstration; whether it is one of them.
+
+    Raises SettingMissing without a database.
+    """
+    if not sends_nothing(variables):
         return False
     put_up(Environment.read(variables).database_url)
     return True

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from app.core.copies.copy import Copy
+from app.core.demos.demo import Demo
 from app.core.support.present import PRESENT
 
 from .texts import TEXTS, language
@@ -57,8 +58,13 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
         return texts[key].format(**parts) if parts else texts[key]
 
     copy: Copy | None = request.app.state.copy
+    demo: Demo | None = request.app.state.demo
     # Normal mode has no text.
-    told = [texts["copy"].format(**copy.words()) if copy else None, texts.get(f"mode_{request.app.state.mode}")]
+    told = [
+        texts["copy"].format(**copy.words()) if copy else None,
+        texts["demo"].format(**demo.words()) if demo else None,
+        texts.get(f"mode_{request.app.state.mode}"),
+    ]
     told += [
         texts["support_present"].format(who=each.operator_name, until=f"{each.ends_at:%H:%M}") for each in request.scope.get(PRESENT, ())
     ]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
     from sqlalchemy.ext.asyncio import AsyncSession
 
+    from app.core.demos import DemoClinic
     from app.core.events import EventBus
     from app.core.occupancy import Period
 
@@ -119,6 +120,12 @@ class BaseModule:
 
     async def install(self, ctx: ModuleContext) -> None:
         """Provision beyond migrations and seeds. Running it twice must change nothing."""
+
+    async def fill_demo(self, ctx: ModuleContext, clinic: "DemoClinic") -> None:
+        """Write invented records into a demonstration clinic. Called once, after `install`, in its transaction; never in another clinic.
+
+        What is written must be recognisable as invented: no national ids, addresses of mail and telephone numbers that reach nobody.
+        """
 
     async def uninstall(self, ctx: ModuleContext) -> None:
         """Take back what `install` did outside the module's own tables."""

@@ -22,7 +22,7 @@ from app.core.jobs.schedule import forget_jobs
 from app.database import joined_unit
 from dentalpin_kit import faults
 
-from . import backup, books, interrupted, migrations, seeds
+from . import backup, books, demo_filling, interrupted, migrations, seeds
 from .base import BaseModule, ModuleContext
 from .errors import DependencyUndeclared, HookFailed, MigrationRefused, NotRemovable, StillReferenced
 from .loader import DiscoveredModule
@@ -144,8 +144,10 @@ async def _install_whole(connection: AsyncConnection, run: Run, target: Target, 
     async with run.step("seed") as details:
         details.update(await _seed(connection, target))
     after_commit: list[Callable[[], object]] = []
-    async with run.step("lifecycle"):
+    async with run.step("lifecycle") as details:
         await call_hook(connection, run, target, record, run.operation, after_commit)
+        if run.operation == "install" and await demo_filling.fill(connection, run, target, after_commit):
+            details["demo"] = True
     async with run.step("finalize"):
         await finalize_install(connection, run.workshop, target, record)
         run.halfway("finalize")

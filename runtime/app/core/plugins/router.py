@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core import clock, modes
 from app.core.auth.dependencies import ClinicContext, get_clinic_context, require_permission
 from app.core.copies.copy import Copy
+from app.core.demos.demo import Demo
 from app.core.schemas import ApiResponse
 from app.core.standing.standing import Payments
 from app.core.support import service as support
@@ -79,7 +80,8 @@ async def active(context: Context, request: Request, db: Session) -> ApiResponse
     mode: modes.Mode = request.app.state.mode
     copy: Copy | None = request.app.state.copy
     payments: Payments | None = request.app.state.payments
-    told = (copy.banner if copy else None, modes.BANNERS.get(mode), payments.told() if payments else None)
+    demo: Demo | None = request.app.state.demo
+    told = (copy.banner if copy else None, demo.banner if demo else None, modes.BANNERS.get(mode), payments.told() if payments else None)
     answer = ActiveOut(
         modules=modules,
         navigation=[entry for _, entry in allowed],
@@ -88,6 +90,7 @@ async def active(context: Context, request: Request, db: Session) -> ApiResponse
         banner=" ".join(filter(None, told)) or None,
         payments=PaymentsOut(**asdict(payments)) if payments else None,
         copy_of=copy.of if copy else None,
+        demo_until=demo.until if demo else None,
         support=[SupportPresent.of(each) for each in await support.active(db, at=clock.now())],
     )
     return ApiResponse(data=answer)

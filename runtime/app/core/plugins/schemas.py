@@ -65,6 +65,8 @@ class ActiveOut(BaseModel):
     """Why the clinic is not, or will not stay, in normal mode, and where its owner settles it; None while payments are in order."""
     copy_of: str | None
     """The clinic this runtime is a copy of, which sends nothing to anybody; None for one of its own."""
+    demo_until: date | None
+    """The last day of a demonstration, whose records are invented and which sends nothing to anybody; None for a clinic of its own."""
     support: list[SupportPresent] = []
     """Who of the platform's support looks into this clinic now: to be told to everybody, on every page."""
 

@@ -96,6 +96,13 @@ class IsolatedPart(_Part):
     until: date
 
 
+class DemoPart(_Part):
+    """The runtime demonstrates a clinic: modules write invented records, nothing is sent to anybody, and it is deleted after `until`."""
+
+    until: date
+    language: Literal["en", "es"] = Field(description="Of the invented records")
+
+
 class PaymentsPart(_Part):
     """The clinic's payments are not in order. `mode` says what works meanwhile; this says why, what comes next, and where to pay."""
 
@@ -127,6 +134,7 @@ class RevisionDocument(_Part):
     limits: dict[str, JsonValue] = Field(default_factory=dict)
     mode: Mode = "normal"
     isolated: IsolatedPart | None = None
+    demo: DemoPart | None = None
     payments: PaymentsPart | None = None
     platform: PlatformPart
     digests: Digests

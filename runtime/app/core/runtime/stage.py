@@ -21,6 +21,7 @@ from app import database
 from app.config import Settings
 from app.core import modes
 from app.core.copies import copy as copies
+from app.core.demos import demo as demos
 from app.core.isolation import refuse_bypass
 from app.core.limits import limits
 from app.core.plugins.books import MODULES_CHANNEL
@@ -126,6 +127,7 @@ class ServingStage:
 
         document = state.revision.document if state.revision else {}
         copies.install(copies.Copy.in_document(document))
+        demos.install(demos.Demo.in_document(document))
         modes.install(modes.Mode(document.get("mode", "normal")))
         standing.install(standing.Payments.in_document(document))
         limits.install(limits.Limits.in_document(document))
