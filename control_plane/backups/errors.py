@@ -34,7 +34,7 @@ class NothingToBackUp(DomainError):
     code: ClassVar[str] = "nothing_to_back_up"
 
     def __init__(self, slug: str) -> None:
-        super().__init__(f"{slug} has no database yet. Finish setting it up first.", tenant=slug)
+        super().__init__(f"{slug} has no database. Finish setting it up; if its database was lost, restore a backup.", tenant=slug)
 
 
 class RestoreDiffers(DomainError):

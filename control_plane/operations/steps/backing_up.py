@@ -1,6 +1,7 @@
 """Taking a backup of a clinic: on its schedule, because somebody asked, or before something that may go wrong."""
 
 from datetime import UTC, timedelta
+from functools import partial
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -59,6 +60,8 @@ async def backup(work: Work, tools: Tools) -> Outcome:
     made = await making.make(tools, work.placement.tenant_id, backup_id)
     work.half_done()
     if made is None:
+        if work.kind is OperationKind.RESTORE:
+            return Outcome(write=partial(_lost, backup_id))
         raise NothingToBackUp(work.placement.slug)
     now, today = tools.platform.clock.now(), tools.platform.clock.today()
 
@@ -79,6 +82,16 @@ async def backup(work: Work, tools: Tools) -> Outcome:
         audit.record(session, WORKER, "backup.made", at=now, tenant_id=tenant.id, backup=str(row.id), cause=row.cause)
 
     return Outcome(result={"bytes": made.database.size + made.files.size, "rows": made.contents.rows}, write=write)
+
+
+async def _lost(backup_id: UUID, session: AsyncSession, tenant: Tenant, operation: Operation) -> None:
+    """A clinic whose database is gone is restored all the same: there is no last state to keep, and none to go back to."""
+    row = await session.get_one(Backup, backup_id, with_for_update=True)
+    at = operation.step(StepName.BACKUP).finished_at
+    assert at is not None
+    row.move(BackupEvent.GIVEN_UP, at=at)
+    operation.result = {name: value for name, value in operation.result.items() if name != "backup"}
+    audit.record(session, WORKER, "tenant.database_lost", at=at, tenant_id=tenant.id)
 
 
 STEPS: Final[dict[StepName, Step]] = {StepName.BACKUP: Step(backup, prepare=announce)}

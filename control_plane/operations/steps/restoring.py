@@ -58,6 +58,8 @@ async def load(work: Work, tools: Tools) -> Outcome:
         return Outcome(result={"restored": str(backup.id)})
     content = await _as_backed_up(work, tools, backup)
     await _put_in_place(work, tools, backup)
+    # A server that was lost took the roles along: they may sign in again once they have their passwords.
+    await tools.databases.ensure(tenant_id, await tools.deployer.ensure_secrets(tenant_id))
     now = tools.platform.clock.now()
 
     async def write(session: AsyncSession, tenant: Tenant, operation: Operation) -> None:

@@ -6,6 +6,8 @@ import pytest
 from sqlalchemy import select
 
 from control_plane.backups.models import Backup
+from control_plane.databases.names import app_role, database_name, owner_role
+from tests.support.postgres import fetch_value, run_sql
 
 
 async def finished(client, worker, answer):
@@ -89,6 +91,30 @@ async def test_a_copy_is_a_clinic_of_its_own_that_says_so_and_is_deleted_when_it
     await worker.drain()
     assert (await shown("sol-copy"))["state"] == "deleted"
     assert (await shown())["state"] == "active"
+
+
+@pytest.mark.parametrize("roles_too", [False, True], ids=["the database", "the server"])
+async def test_a_clinic_whose_database_is_lost_is_restored_all_the_same(
+    client, clinic, backed_up, worker, databases, postgres, sql, shown, roles_too
+):
+    backup = await backed_up()
+    tenant_id = UUID(clinic["id"])
+    if roles_too:
+        await databases.drop(tenant_id)
+    else:
+        run_sql(postgres.superuser_url, f"DROP DATABASE {database_name(tenant_id)}")
+    nothing = await finished(client, worker, await client.post("/v1/tenants/sol/backups"))
+
+    operation = await finished(client, worker, await client.post(f"/v1/tenants/sol/backups/{backup['id']}/restore"))
+
+    assert (nothing["state"], nothing["error_code"]) == ("failed", "nothing_to_back_up")
+    assert operation["state"] == "succeeded", operation
+    assert await sql(clinic, "SELECT count(*) FROM patient") == 50
+    roles = f"SELECT count(*) FROM pg_roles WHERE rolcanlogin AND rolname IN ('{owner_role(tenant_id)}', '{app_role(tenant_id)}')"
+    assert fetch_value(postgres.superuser_url, roles) == 2
+    assert (await shown())["state"] == "active"
+    causes = {one["cause"]: one["state"] for one in (await client.get("/v1/tenants/sol/backups")).json()["items"]}
+    assert causes["before_restore"] == "failed", "there was no last state to keep"
 
 
 @pytest.mark.parametrize("part", ["database", "files"])

@@ -75,3 +75,68 @@ async def test_a_deployer_that_is_away_changes_nothing(provisioned, compared, de
     deployer.behave(UUID(tenant["id"]), away="no supervisor")
     await compared()
     assert (await shown())["state"] == "active"
+
+
+@pytest.fixture
+def forgotten(deployer):
+    """As after the platform's database was put back: the runtime runs a later generation, with a module more, of which no row tells."""
+
+    def forgotten(tenant, *modules, generation=7):
+        tenant_id = UUID(tenant["id"])
+        revision = deployer.told(tenant_id)["revision"]
+        further = [{**revision["modules"][0], "name": name, "version": "0.1.0"} for name in modules]
+        digests = {"identity": "sha256:" + "1" * 64, "effect": "sha256:" + "2" * 64}
+        ahead = {**revision, "generation": generation, "modules": [*revision["modules"], *further], "digests": digests}
+        deployer._write(tenant_id, revision=ahead)
+
+    return forgotten
+
+
+async def test_a_runtime_ahead_of_the_platforms_memory_keeps_what_it_runs(provisioned, forgotten, compared, deployer, shown, client):
+    tenant = await provisioned()
+    forgotten(tenant, "inventory")
+    await compared()
+
+    after = await shown()
+    assert (after["state"], after["in_sync"], after["desired"]["revision"]) == ("active", True, 8)
+    assert after["chosen"] == ["agenda", "inventory"]
+    assert applied(deployer) == ["apply 1", "apply 8"]
+    ran = {module["name"] for module in deployer.told(UUID(tenant["id"]))["revision"]["modules"]}
+    assert ran == {"agenda", "patients", "inventory"}
+    (entry,) = (await client.get("/v1/audit", params={"action": "tenant.caught_up"})).json()["items"]
+    assert entry["details"] | {"known": 1, "found": 7, "modules": ["inventory"]} == entry["details"]
+    await compared()
+    assert applied(deployer) == ["apply 1", "apply 8"], "it is caught up with once"
+
+
+async def test_one_that_sleeps_ahead_of_it_is_asked_first(provisioned, forgotten, compared, deployer, shown):
+    tenant = await provisioned()
+    forgotten(tenant, "inventory")
+    deployer.behave(UUID(tenant["id"]), idle=True)
+    await compared()
+
+    after = await shown()
+    assert (after["state"], after["desired"]["revision"], after["chosen"]) == ("active", 8, ["agenda", "inventory"])
+
+
+async def test_without_a_proof_of_what_it_runs_nothing_is_decided_about_it(provisioned, forgotten, compared, deployer, shown):
+    tenant = await provisioned()
+    forgotten(tenant, "inventory")
+    deployer.behave(UUID(tenant["id"]), behind=True)
+    await compared()
+
+    assert (await shown())["chosen"] == ["agenda"]
+    assert applied(deployer) == ["apply 1"]
+
+
+async def test_a_tenant_degraded_by_it_comes_back_by_itself(provisioned, forgotten, compared, deployer, shown):
+    tenant = await provisioned()
+    forgotten(tenant, "inventory")
+    deployer.behave(UUID(tenant["id"]), behind=True)
+    await compared()
+    degraded = await shown()
+    deployer.behave(UUID(tenant["id"]))
+    await compared()
+
+    assert (degraded["state"], degraded["operation"]["error_code"]) == ("degraded", "runtime_refused")
+    assert ((await shown())["state"], (await shown())["chosen"]) == ("active", ["agenda", "inventory"])
