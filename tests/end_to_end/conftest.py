@@ -6,7 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.installation import Platform
+from tests.support.platform import migrated_database, platform_settings, platform_template, runtime_environment
 from tests.support.runtime_env import make_overlay
+
+__all__ = ["migrated_database", "platform_settings", "platform_template", "runtime_environment"]
 
 
 @pytest.fixture(scope="session")

@@ -1,58 +1,22 @@
 """On real runtimes: an upgrade that fails half-way and goes back with the data, the rehearsal that would have said so, and a good one."""
 
-import shutil
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
 from tests.support.installation import create_tenant, finished, send, sign_in, wait_for
 from tests.support.runtime_env import make_overlay
+from tests.support.sample_versions import ADD_COLOUR, migration, sample
 
-SAMPLE = Path(__file__).parents[1] / "fixtures" / "sample_module"
-MIGRATION = """
-import sqlalchemy as sa
-from alembic import op
-
-revision = "{revision}"
-down_revision = "{before}"
-branch_labels = None
-depends_on = None
-{more}
-
-def upgrade() -> None:
-    {statement}
-
-
-def downgrade() -> None:
-    pass
-"""
-HALF_WAY = MIGRATION.format(
-    revision="sample_0002",
-    before="sample_0001",
+HALF_WAY = migration(
+    "sample_0002",
+    "sample_0001",
+    """op.execute("UPDATE sample_notes SET title = 'ruined'")""",
     # Committed by itself: what it changed is still there when the next one fails.
     more='transaction = "own"',
-    statement="""op.execute("UPDATE sample_notes SET title = 'ruined'")""",
 )
-FAILING = MIGRATION.format(
-    revision="sample_0003", before="sample_0002", more="", statement="""op.execute("SELECT 1 / (SELECT count(*) * 0 FROM sample_notes)")"""
-)
-WORKING = MIGRATION.format(
-    revision="sample_0002",
-    before="sample_0001",
-    more="",
-    statement="""op.add_column("sample_notes", sa.Column("colour", sa.String(20), nullable=True))""",
-)
-
-
-def sample(folder: Path, version: str, **migrations: str) -> Path:
-    """The sample module in another version, with further migrations."""
-    shutil.copytree(SAMPLE, folder, ignore=shutil.ignore_patterns("__pycache__", "tests"))
-    for file in (folder / "pyproject.toml", folder / "sample_module" / "__init__.py"):
-        file.write_text(file.read_text().replace("0.1.0", version))
-    for name, text in migrations.items():
-        (folder / "sample_module" / "migrations" / "versions" / f"{name}.py").write_text(text)
-    return folder
+FAILING = migration("sample_0003", "sample_0002", """op.execute("SELECT 1 / (SELECT count(*) * 0 FROM sample_notes)")""")
+WORKING = migration("sample_0002", "sample_0001", ADD_COLOUR.format(table="sample_notes"))
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,7 @@
 """A supervisor with a fake runtime in place of `dentalpin`, in this process or as a process of its own."""
 
 import asyncio
-import contextlib
 import json
-import os
 import signal
 import stat
 import sys
@@ -16,6 +14,7 @@ import pytest
 from control_plane.deployers.local.rules import Timing
 from control_plane.deployers.local.settings import SupervisorSettings
 from control_plane.deployers.local.supervisor import Supervisor
+from tests.support.supervision import SupervisorProcess
 
 FAKE = Path(__file__).with_name("fake_runtime.py")
 QUICK = Timing(first_retry=0.1, longest_retry=0.4, patience=5.0, start_limit=30.0, drain_limit=20.0, stop_limit=5.0, steady_after=30.0)
@@ -109,34 +108,9 @@ async def platform(settings, supervisor):
     await found.client.aclose()
 
 
-class SupervisorProcess:
-    """The supervisor as it really runs, to be killed."""
-
-    def __init__(self, settings: SupervisorSettings) -> None:
-        self.settings = settings
-        self.process: asyncio.subprocess.Process | None = None
-
-    async def start(self) -> None:
-        self.settings.announcement.unlink(missing_ok=True)
-        environment = os.environ | {
-            "DENTALPIN_DATA": str(self.settings.folder),
-            "DENTALPIN_RUNTIME_ENV": str(self.settings.runtime.parents[1]),
-        }
-        arguments = [sys.executable, "-m", "control_plane.deployers.local"]
-        self.process = await asyncio.create_subprocess_exec(*arguments, env=environment, stderr=asyncio.subprocess.DEVNULL)
-        async with asyncio.timeout(SECONDS):
-            while not self.settings.announcement.exists():  # noqa: ASYNC110 - another process has no event of ours
-                await asyncio.sleep(0.02)
-
-    async def end(self, number: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            self.process.send_signal(number)
-        await self.process.wait()
-
-
 @pytest.fixture
 async def process(settings):
-    started = SupervisorProcess(settings)
+    started = SupervisorProcess(settings.folder, settings.runtime.parents[1])
     await started.start()
     yield started
     await started.end(signal.SIGTERM)
