@@ -29,6 +29,7 @@ from control_plane.blast_radius.router import router as blast_radius
 from control_plane.campaigns.router import router as campaigns
 from control_plane.clusters.router import router as clusters
 from control_plane.compliance.router import router as compliance
+from control_plane.databases.passwords_router import router as database_passwords
 from control_plane.databases.router import router as database_servers
 from control_plane.drift.router import router as drift
 from control_plane.exit import pages as downloads
@@ -79,6 +80,7 @@ ROUTERS = (
     clusters,
     compliance,
     database_servers,
+    database_passwords,
     keys,
     leaving,
     law.router,

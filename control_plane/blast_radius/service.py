@@ -1,11 +1,10 @@
 """Planning every tenant anew without writing, and asking its place whether repeating what runs would start another process."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
-from uuid import UUID
 
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -60,7 +59,7 @@ async def measure(platform: Platform, release_id: str | None = None) -> AsyncIte
                 await _move(session, platform, tenant, release) if release else await _plan(session, platform, tenant) for tenant in tenants
             ]
         if release is None:
-            found = await _with_restarts(platform, [(tenant.id, tenant.database_server) for tenant in tenants], found)
+            found = await _with_restarts(platform, tenants, found)
         for one in found:
             yield one
         if len(tenants) < BATCH:
@@ -115,19 +114,19 @@ def differences(before: RevisionContent, after: RevisionContent) -> Iterable[str
         yield "the platform's public key changes"
 
 
-async def _with_restarts(platform: Platform, tenants: list[tuple[UUID, str | None]], found: list[Touched]) -> list[Touched]:
+async def _with_restarts(platform: Platform, tenants: Sequence[Tenant], found: list[Touched]) -> list[Touched]:
     """`found`, with those marked that repeating what was applied would restart."""
     deployer = platform.deployer
     if not isinstance(deployer, Renders):
         return found
 
-    async def restarts(tenant_id: UUID, server: str | None) -> bool:
-        databases = await platform.servers.named(server)
+    async def restarts(tenant: Tenant) -> bool:
+        databases = await platform.databases_for(tenant)
         try:
-            return await deployer.would_restart(tenant_id, databases.address(tenant_id))
+            return await deployer.would_restart(tenant.id, databases.address(tenant.id, tenant.password_serial))
         except DeployerUnavailable:
             return False
 
-    answers = await asyncio.gather(*(restarts(*tenant) for tenant in tenants))
+    answers = await asyncio.gather(*(restarts(tenant) for tenant in tenants))
     why = "its place renders what it runs differently than it did"
     return [Touched(one.slug, Touch.RESTARTS, (why, *one.why)) if again else one for one, again in zip(found, answers, strict=True)]

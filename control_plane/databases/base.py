@@ -57,12 +57,23 @@ class KnowsSchema(Protocol):
 
 
 class DatabaseServer(Protocol):
-    def address(self, tenant_id: UUID) -> DatabaseAddress:
-        """Where the tenant's database is, or will be."""
+    def address(self, tenant_id: UUID, serial: int = 0) -> DatabaseAddress:
+        """Where the tenant's database is, or will be, and who signs in there with the passwords of this serial."""
         ...
 
-    async def ensure(self, tenant_id: UUID, verifiers: RoleVerifiers) -> DatabaseAddress:
-        """Make the tenant's roles and database unless they exist, and set the roles' passwords to these verifiers."""
+    async def ensure(self, tenant_id: UUID, verifiers: RoleVerifiers, serial: int = 0) -> DatabaseAddress:
+        """Make the tenant's roles and database unless they exist, and set this serial's passwords to these verifiers.
+
+        Those of the serial before stay good until `close_logins`.
+        """
+        ...
+
+    async def sessions(self, tenant_id: UUID, serial: int) -> int:
+        """How many connections signed in by the other turn's passwords than this serial's."""
+        ...
+
+    async def close_logins(self, tenant_id: UUID, serial: int) -> None:
+        """Let nobody in any more but by this serial's passwords, and end the connections of others."""
         ...
 
     async def dump(self, tenant_id: UUID, file: Path) -> Dump | None:

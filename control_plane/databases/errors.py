@@ -71,3 +71,15 @@ class ServerInUse(Conflict):
             server=name,
             tenants=tenants,
         )
+
+
+class NotRotatable(Conflict):
+    code: ClassVar[str] = "passwords_not_rotatable"
+
+    def __init__(self, slug: str, state: str) -> None:
+        super().__init__(
+            f"{slug!r} is {state.replace('_', ' ')}: passwords are made anew where the clinic is active or degraded. "
+            "Wait for the operation at work, or reopen the clinic.",
+            slug=slug,
+            state=state,
+        )

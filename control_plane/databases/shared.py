@@ -1,5 +1,8 @@
 """Many tenants on one PostgreSQL server (15 or newer), administered by a plain role with CREATEROLE and CREATEDB.
 
+A tenant has an owner and a request role. Their passwords are rotated by a second login beside each, which acts as the role: the two take
+turns, so that what runs with the earlier password goes on until what runs with the later one has taken over.
+
 Owner and request role belong to the administrator, which makes itself a member of both: without being a superuser it may then hand the
 database over, dump it and drop it. What the request role may do inside is the runtime's to say (app.core.isolation).
 CREATE DATABASE cannot be part of a transaction, hence every statement is repeatable by itself.
@@ -20,7 +23,7 @@ from control_plane.databases.base import DatabaseRefused, DatabaseServerUnavaila
 from control_plane.databases.contents import Contents, schema_of
 from control_plane.databases.copying import Copying
 from control_plane.databases.dumping import dump_database
-from control_plane.databases.names import app_role, database_name, owner_role
+from control_plane.databases.names import app_role, database_name, login, owner_role
 from control_plane.databases.programs import Server, feed, find_program
 from control_plane.databases.statements import create, drop_database, join, run
 from control_plane.deployers.base import DatabaseAddress, RoleVerifiers
@@ -60,27 +63,51 @@ class SharedServer:
         if not able:
             raise DatabaseRefused(f"{self._url.username} may not make roles and databases there. Give the role CREATEROLE and CREATEDB.")
 
-    def address(self, tenant_id: UUID) -> DatabaseAddress:
+    def address(self, tenant_id: UUID, serial: int = 0) -> DatabaseAddress:
         return DatabaseAddress(
             host=self._host,
             port=self._url.port or 5432,
             name=database_name(tenant_id),
-            owner_role=owner_role(tenant_id),
-            app_role=app_role(tenant_id),
+            owner_role=login(owner_role(tenant_id), serial),
+            app_role=login(app_role(tenant_id), serial),
+            serial=serial,
         )
 
-    async def ensure(self, tenant_id: UUID, verifiers: RoleVerifiers) -> DatabaseAddress:
+    async def ensure(self, tenant_id: UUID, verifiers: RoleVerifiers, serial: int = 0) -> DatabaseAddress:
         database, owner, app = database_name(tenant_id), owner_role(tenant_id), app_role(tenant_id)
         async with self._connected() as admin:
             for role, verifier in ((owner, verifiers.owner), (app, verifiers.app)):
                 await create(admin, "CREATE ROLE %I NOLOGIN", role)
-                await run(admin, "ALTER ROLE %I LOGIN PASSWORD %L", role, verifier)
                 await join(admin, role)
+                await self._let_in(admin, role, verifier, serial)
             if not await admin.fetchval("SELECT true FROM pg_database WHERE datname = $1", database):
                 await create(admin, "CREATE DATABASE %I OWNER %I TEMPLATE template0 ENCODING 'UTF8'", database, owner)
             await run(admin, "REVOKE ALL ON DATABASE %I FROM PUBLIC", database)
             await run(admin, "GRANT CONNECT ON DATABASE %I TO %I", database, app)
-        return self.address(tenant_id)
+        return self.address(tenant_id, serial)
+
+    async def _let_in(self, admin: Any, role: str, verifier: str, serial: int) -> None:
+        """Let the login of this serial in. One beside the role acts as the role from its first statement, so that what it makes is the
+        role's."""
+        name = login(role, serial)
+        if name != role:
+            await create(admin, "CREATE ROLE %I NOLOGIN", name)
+            await join(admin, name)
+            await run(admin, "GRANT %I TO %I", role, name)
+            await run(admin, "ALTER ROLE %I SET role TO %L", name, role)
+        await run(admin, "ALTER ROLE %I LOGIN PASSWORD %L", name, verifier)
+
+    async def sessions(self, tenant_id: UUID, serial: int) -> int:
+        async with self._connected() as admin:
+            query = "SELECT count(*) FROM pg_stat_activity WHERE usename = ANY($1)"
+            return int(await admin.fetchval(query, _others(tenant_id, serial)))
+
+    async def close_logins(self, tenant_id: UUID, serial: int) -> None:
+        others = _others(tenant_id, serial)
+        async with self._connected() as admin:
+            for name in [row[0] for row in await admin.fetch("SELECT rolname FROM pg_roles WHERE rolname = ANY($1)", others)]:
+                await run(admin, "ALTER ROLE %I NOLOGIN PASSWORD NULL", name)
+            await admin.fetch("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = ANY($1)", others)
 
     async def dump(self, tenant_id: UUID, file: Path) -> Dump | None:
         database = database_name(tenant_id)
@@ -117,7 +144,7 @@ class SharedServer:
             beside = await admin.fetch("SELECT datname FROM pg_database WHERE starts_with(datname, $1)", f"{own}_")
             for database in (own, *(row[0] for row in beside)):
                 await drop_database(admin, database)
-            for role in (app_role(tenant_id), owner_role(tenant_id)):
+            for role in (*_others(tenant_id, 0), app_role(tenant_id), owner_role(tenant_id)):
                 await run(admin, "DROP ROLE IF EXISTS %I", role)
 
     @property
@@ -146,6 +173,11 @@ class SharedServer:
         finally:
             if connection is not None:
                 await asyncio.shield(_close(connection))
+
+
+def _others(tenant_id: UUID, serial: int) -> list[str]:
+    """The tenant's logins that are not this serial's turn."""
+    return [login(role(tenant_id), serial + 1) for role in (owner_role, app_role)]
 
 
 async def _close(connection: Any) -> None:

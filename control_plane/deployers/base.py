@@ -57,6 +57,8 @@ class DatabaseAddress:
     name: str
     owner_role: str
     app_role: str
+    serial: int = 0
+    """Which of the tenant's passwords these roles sign in with: 0 the first ones, one more with each rotation."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -199,8 +201,12 @@ class Glimpse:
 class Deployer(Protocol):
     """Built by `LocalDeployer(settings, key)` (control_plane.config.Settings, dentalpin_kit.tokens.SigningKey)."""
 
-    async def ensure_secrets(self, tenant_id: UUID) -> RoleVerifiers:
-        """Make the passwords of both roles (and the runtime's secret key) unless they exist; always the same ones afterwards."""
+    async def ensure_secrets(self, tenant_id: UUID, serial: int = 0) -> RoleVerifiers:
+        """Make both roles' passwords of this serial (and the runtime's keys) unless they exist; always the same ones afterwards."""
+        ...
+
+    async def forget_secrets(self, tenant_id: UUID, *, keep: int) -> None:
+        """Forget the passwords of every other serial than `keep`, which is the one applied last."""
         ...
 
     async def apply(self, tenant: Placement, revision: dict[str, Any], database: DatabaseAddress) -> None:

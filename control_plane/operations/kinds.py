@@ -29,6 +29,8 @@ class OperationKind(StrEnum):
     UNDO_DELETE = "undo_delete"
     DELETE = "delete"
     ERASE = "erase"
+    ROTATE_PASSWORDS = "rotate_passwords"
+    """Give the clinic's runtime new database passwords, and take the earlier ones away once nothing uses them."""
     BILL = "bill"
     """Read the payment provider, and tell it what is to be paid."""
 
@@ -36,6 +38,10 @@ class OperationKind(StrEnum):
 class StepName(StrEnum):
     SECRETS = "secrets"
     DATABASE = "database"
+    NEW_PASSWORDS = "new_passwords"
+    """Make the next serial's passwords, and let them in beside the present ones."""
+    CLOSE_LOGINS = "close_logins"
+    """Once nothing is connected by the earlier passwords: let them in no more."""
     DEPLOY = "deploy"
     ATTEST = "attest"
     INVITE = "invite"
@@ -106,6 +112,8 @@ S, K, E = StepName, OperationKind, TenantEvent
 STEP_KINDS: Final = {
     S.SECRETS: StepKind(timedelta(seconds=30)),
     S.DATABASE: StepKind(timedelta(seconds=60)),
+    S.NEW_PASSWORDS: StepKind(timedelta(seconds=60)),
+    S.CLOSE_LOGINS: StepKind(timedelta(seconds=60)),
     S.DEPLOY: StepKind(timedelta(seconds=60)),
     S.ATTEST: StepKind(timedelta(seconds=60)),
     S.INVITE: StepKind(timedelta(seconds=60), skippable=True),
@@ -224,6 +232,16 @@ KINDS: Final = {
         failure=E.OPERATION_FAILED,
     ),
     K.ERASE: Kind((S.ERASE,), timedelta(minutes=60), no_cancel_from=S.ERASE),
+    K.ROTATE_PASSWORDS: Kind(
+        (S.NEW_PASSWORDS, S.DEPLOY, S.ATTEST, S.CLOSE_LOGINS),
+        timedelta(minutes=90),
+        # From here the runtime may be on either: both let it in until the earlier ones are closed.
+        no_cancel_from=S.DEPLOY,
+        supersedes=frozenset({K.ROTATE_PASSWORDS}),
+        start=E.CHANGE_STARTED,
+        success=E.ATTESTED,
+        failure=E.OPERATION_FAILED,
+    ),
     K.BILL: Kind((S.SYNC,), timedelta(days=3), supersedes=frozenset({K.BILL}), lets_pass=True),
 }
 del S, K, E

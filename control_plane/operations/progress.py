@@ -60,6 +60,7 @@ async def begin(session: AsyncSession, held: Held, operation_id: UUID, *, at: da
         result=operation.result,
         params=operation.params,
         database_server=tenant.database_server,
+        password_serial=tenant.password_serial,
     )
 
 

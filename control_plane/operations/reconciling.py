@@ -46,7 +46,8 @@ async def reconcile(tools: Tools, held: Held, *, reapply: bool) -> None:
     applied = await _applied(tools, held, observation)
     if reapply and applied is not None:
         found, placement, revision = applied
-        await tools.deployer.apply(placement, revision.document, (await tools.placed(found)).databases.address(found.id))
+        database = (await tools.placed(found)).databases.address(found.id, found.password_serial)
+        await tools.deployer.apply(placement, revision.document, database)
         url = await tools.deployer.address(held.tenant_id)
     async with platform.database.transaction() as session:
         await hold(session, held)

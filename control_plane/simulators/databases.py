@@ -11,7 +11,7 @@ from uuid import UUID
 from control_plane.clock import Clock
 from control_plane.databases.base import DatabaseRefused, Dump, Dumping, Source
 from control_plane.databases.contents import Contents
-from control_plane.databases.names import app_role, database_name, owner_role
+from control_plane.databases.names import app_role, database_name, login, owner_role
 from control_plane.deployers.base import DatabaseAddress, RoleVerifiers
 
 
@@ -28,12 +28,19 @@ class SimulatedDatabases:
         """Every tenant's server is this one, as `Platform.servers` asks."""
         return self
 
-    def address(self, tenant_id: UUID) -> DatabaseAddress:
-        return DatabaseAddress("127.0.0.1", 5432, database_name(tenant_id), owner_role(tenant_id), app_role(tenant_id))
+    def address(self, tenant_id: UUID, serial: int = 0) -> DatabaseAddress:
+        roles = (login(owner_role(tenant_id), serial), login(app_role(tenant_id), serial))
+        return DatabaseAddress("127.0.0.1", 5432, database_name(tenant_id), *roles, serial)
 
-    async def ensure(self, tenant_id: UUID, verifiers: RoleVerifiers) -> DatabaseAddress:
+    async def ensure(self, tenant_id: UUID, verifiers: RoleVerifiers, serial: int = 0) -> DatabaseAddress:
         self.data.setdefault(tenant_id, {"schema": None, "rows": {}})
-        return self.address(tenant_id)
+        return self.address(tenant_id, serial)
+
+    async def sessions(self, tenant_id: UUID, serial: int) -> int:
+        return 0
+
+    async def close_logins(self, tenant_id: UUID, serial: int) -> None:
+        """Nobody signs in here."""
 
     async def dump(self, tenant_id: UUID, file: Path) -> Dump | None:
         if tenant_id not in self.data:

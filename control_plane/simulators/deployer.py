@@ -93,9 +93,12 @@ class SimulatedDeployer:
             raise DeployerUnavailable(rule.away)
         return place
 
-    async def ensure_secrets(self, tenant_id: UUID) -> RoleVerifiers:
+    async def ensure_secrets(self, tenant_id: UUID, serial: int = 0) -> RoleVerifiers:
         self._place(tenant_id)
         return RoleVerifiers(VERIFIER, VERIFIER)
+
+    async def forget_secrets(self, tenant_id: UUID, *, keep: int) -> None:
+        self._place(tenant_id)
 
     async def apply(self, tenant: Placement, revision: dict[str, Any], database: DatabaseAddress) -> None:
         place = self._place(tenant.tenant_id)

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import Boolean, CheckConstraint, Date, ForeignKey, Index, Integer, String, false, text
+from sqlalchemy import Boolean, CheckConstraint, Date, ForeignKey, Index, Integer, String, false, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from control_plane.database import Base, text_enum
@@ -25,6 +25,9 @@ PLATFORMS_OWN: Final = frozenset(
         "state_error_class",
         "url",
         "invitation_serial",
+        "password_serial",
+        "passwords_settled",
+        "passwords_since",
         "law_due_at",
         "law_problem",
         "law_problem_code",
@@ -90,6 +93,12 @@ class Tenant(Base):
     """Of the desired revision."""
     url: Mapped[str | None]
     invitation_serial: Mapped[int] = mapped_column(Integer, default=0)
+    password_serial: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    """Of the database passwords its runtime is given; each rotation makes the next."""
+    passwords_settled: Mapped[bool] = mapped_column(Boolean, default=True, server_default=true())
+    """Whether those of the serial before let nobody in any more."""
+    passwords_since: Mapped[datetime | None]
+    """When the last rotation ended; null: they are those it was set up with."""
     delete_after: Mapped[datetime | None]
     """Until then a deletion can be undone."""
     deletion_protected: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())

@@ -61,19 +61,22 @@ class FakeDeployer:
         with self.folder.joinpath("log").open("a") as stream:
             stream.write(f"{tenant_id} {what}\n")
 
-    async def ensure_secrets(self, tenant_id: UUID) -> RoleVerifiers:
+    async def ensure_secrets(self, tenant_id: UUID, serial: int = 0) -> RoleVerifiers:
         self._note(tenant_id, "secrets")
-        self._write(tenant_id, secrets=True)
+        self._write(tenant_id, secrets=True, serials=sorted({*self.told(tenant_id).get("serials", []), serial}))
         return RoleVerifiers(VERIFIER, VERIFIER)
+
+    async def forget_secrets(self, tenant_id: UUID, *, keep: int) -> None:
+        self._write(tenant_id, serials=[keep])
 
     async def apply(self, tenant: Placement, revision: dict[str, Any], database: DatabaseAddress) -> None:
         told = self.told(tenant.tenant_id)
         if told.get("revision", {}).get("generation", 0) > revision["generation"]:
             raise RuntimeRefused("older than what runs", answered=409, code="older_generation")
-        assert told.get("secrets"), "deployed before its secrets were made"
+        assert database.serial in told.get("serials", []), "deployed before its secrets were made"
         if told.get("revision") != revision:
             self._note(tenant.tenant_id, f"apply {revision['generation']}")
-        self._write(tenant.tenant_id, revision=revision, database=database.name, before=told.get("revision"))
+        self._write(tenant.tenant_id, revision=revision, database=database.name, serial=database.serial, before=told.get("revision"))
 
     async def observe(self, tenant_id: UUID) -> Observation:
         told = self.told(tenant_id)

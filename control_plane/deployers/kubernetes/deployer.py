@@ -95,10 +95,14 @@ class KubernetesDeployer:
     async def close(self) -> None:
         await self._clusters.close()
 
-    async def ensure_secrets(self, tenant_id: UUID) -> RoleVerifiers:
+    async def ensure_secrets(self, tenant_id: UUID, serial: int = 0) -> RoleVerifiers:
         handle = await self._clusters.of(tenant_id)
-        found = await self._credentials(handle, tenant_id)
+        found = await self._credentials(handle, tenant_id, serial)
         return RoleVerifiers(owner=scram_verifier(found.owner_password), app=scram_verifier(found.app_password))
+
+    async def forget_secrets(self, tenant_id: UUID, *, keep: int) -> None:
+        handle = await self._clusters.of(tenant_id)
+        await secrets.forget(handle.api, namespace_of(tenant_id), keep=keep)
 
     async def apply(self, tenant: Placement, revision: dict[str, Any], database: DatabaseAddress) -> None:
         handle = await self._clusters.of(tenant.tenant_id)
@@ -112,7 +116,7 @@ class KubernetesDeployer:
                 answered=409,
                 code="older_generation",
             )
-        clinic = ClinicFacts.of(tenant, revision, database, image=self._image(tenant))
+        clinic = ClinicFacts.of(tenant, revision, database, image=self._image(tenant), serial=database.serial)
         manifests = await self._render(handle, clinic)
         if running is not None and running["metadata"]["annotations"].get(DIGEST) == manifests.digest:
             await self._forget_failed_removals(handle, namespace)
@@ -127,7 +131,7 @@ class KubernetesDeployer:
         running = await handle.api.get("Deployment", namespace_of(tenant_id), CLINIC)
         if running is None:
             return False
-        clinic = replace(await self._facts(handle, running), database=database)
+        clinic = replace(await self._facts(handle, running), database=database, credentials_serial=database.serial)
         planned: str = render(clinic, handle.facts, {}).pod_digest
         return bool(planned != running["metadata"]["annotations"].get(POD_DIGEST))
 
@@ -268,7 +272,7 @@ class KubernetesDeployer:
         return self._usual_image
 
     async def _render(self, handle: Handle, clinic: ClinicFacts) -> Manifests:
-        held = await self._credentials(handle, clinic.tenant_id)
+        held = await self._credentials(handle, clinic.tenant_id, clinic.credentials_serial)
         if handle.facts.mail_port is not None and self._smtp_url is None:
             raise RuntimeRefused(
                 f"Clinics of cluster {handle.name} are to send mail, and the platform has no DENTALPIN_SMTP_URL to give them. Set it.",
@@ -279,14 +283,14 @@ class KubernetesDeployer:
         database = clinic.database
         return render(clinic, handle.facts, held.entries(database, database.owner_role, database.app_role))
 
-    async def _credentials(self, handle: Handle, tenant_id: UUID) -> Credentials:
+    async def _credentials(self, handle: Handle, tenant_id: UUID, serial: int) -> Credentials:
         namespace = namespace_of(tenant_id)
         present = await handle.api.get("Namespace", None, namespace)
         if present is None:
             await handle.api.apply(render_namespace(tenant_id))
         elif "deletionTimestamp" in present["metadata"]:
             raise DeployerUnavailable(f"Namespace {namespace} is still going{_keeps(present)}; what comes next waits for it.")
-        return await secrets.ensure(handle.api, namespace)
+        return await secrets.ensure(handle.api, namespace, serial)
 
     async def _apply_all(self, handle: Handle, manifests: Manifests) -> None:
         namespace = manifests.deployment["metadata"]["namespace"]
@@ -343,7 +347,7 @@ class KubernetesDeployer:
             slug=told["slug"],
             name=told["name"],
             image=told["image"],
-            database=DatabaseAddress(*told["database"]),
+            database=replace(DatabaseAddress(*told["database"]), serial=told["credentials_serial"]),
             revision=jsonlib.loads(revision["data"]["revision.json"]),
             domains=tuple(told["domains"]),
             needs=tuple(Need(*need) for need in told["needs"]),

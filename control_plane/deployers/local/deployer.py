@@ -34,7 +34,7 @@ from control_plane.deployers.local.files import packed, unpack
 from control_plane.deployers.local.placement import FILE as PLACEMENT
 from control_plane.deployers.local.placement import write_private
 from control_plane.deployers.local.rehearsing import rehearse
-from control_plane.deployers.local.secrets import ensure_secrets, write_addresses
+from control_plane.deployers.local.secrets import ensure_secrets, forget_secrets, write_addresses
 from control_plane.deployers.local.settings import announcement
 from dentalpin_kit.tokens import SigningKey, sign
 
@@ -56,8 +56,11 @@ class LocalDeployer:
     def folder(self, tenant_id: UUID) -> Path:
         return self._data / "tenants" / str(tenant_id)
 
-    async def ensure_secrets(self, tenant_id: UUID) -> RoleVerifiers:
-        return ensure_secrets(self.folder(tenant_id))
+    async def ensure_secrets(self, tenant_id: UUID, serial: int = 0) -> RoleVerifiers:
+        return ensure_secrets(self.folder(tenant_id), serial)
+
+    async def forget_secrets(self, tenant_id: UUID, *, keep: int) -> None:
+        forget_secrets(self.folder(tenant_id), keep=keep)
 
     async def apply(self, tenant: Placement, revision: dict[str, Any], database: DatabaseAddress) -> None:
         folder = self.folder(tenant.tenant_id)

@@ -3,7 +3,18 @@
 from typing import Final
 
 from control_plane.operations.kinds import StepName
-from control_plane.operations.steps import archiving, backing_up, billing, deleting, erasing, exporting, provisioning, restoring, upgrading
+from control_plane.operations.steps import (
+    archiving,
+    backing_up,
+    billing,
+    deleting,
+    erasing,
+    exporting,
+    provisioning,
+    restoring,
+    rotating,
+    upgrading,
+)
 from control_plane.operations.steps.base import NotYet, Outcome, RuntimeNotAsAsked, Step, Tools, Work
 
 __all__ = ["STEPS", "NotYet", "Outcome", "RuntimeNotAsAsked", "Step", "Tools", "Work"]
@@ -18,4 +29,5 @@ STEPS: Final[dict[StepName, Step]] = {
     **erasing.STEPS,
     **billing.STEPS,
     **archiving.STEPS,
+    **rotating.STEPS,
 }

@@ -56,6 +56,8 @@ class Work:
     """What the request said beyond its kind."""
     database_server: str | None = None
     """Which server holds the tenant's database; None is the environment's own."""
+    password_serial: int = 0
+    """Whose database passwords the runtime is given."""
 
     def half_done(self) -> None:
         """The fault point in the middle of a step: every step calls it once, where dying would leave the most behind."""

@@ -34,21 +34,21 @@ async def next_serial(session: AsyncSession, tenant: Tenant, operation: Operatio
 
 
 async def secrets(work: Work, tools: Tools) -> Outcome:
-    await tools.deployer.ensure_secrets(work.placement.tenant_id)
+    await tools.deployer.ensure_secrets(work.placement.tenant_id, work.password_serial)
     work.half_done()
     return Outcome()
 
 
 async def database(work: Work, tools: Tools) -> Outcome:
-    verifiers = await tools.deployer.ensure_secrets(work.placement.tenant_id)
+    verifiers = await tools.deployer.ensure_secrets(work.placement.tenant_id, work.password_serial)
     work.half_done()
-    await tools.databases.ensure(work.placement.tenant_id, verifiers)
+    await tools.databases.ensure(work.placement.tenant_id, verifiers, work.password_serial)
     return Outcome()
 
 
 async def deploy(work: Work, tools: Tools) -> Outcome:
     tenant_id = work.placement.tenant_id
-    await tools.deployer.apply(work.placement, work.revision.document, tools.databases.address(tenant_id))
+    await tools.deployer.apply(work.placement, work.revision.document, tools.databases.address(tenant_id, work.password_serial))
     work.half_done()
     return Outcome(url=await tools.deployer.address(tenant_id))
 
@@ -66,7 +66,7 @@ async def attest(work: Work, tools: Tools) -> Outcome:
         if verdict.done:
             return Outcome(url=await tools.deployer.address(tenant_id), observation=observation)
         if observation.status is ObservationStatus.ABSENT:
-            await tools.deployer.apply(work.placement, work.revision.document, tools.databases.address(tenant_id))
+            await tools.deployer.apply(work.placement, work.revision.document, tools.databases.address(tenant_id, work.password_serial))
         elif verdict.failing:
             raise RuntimeNotAsAsked(verdict.reason, observation)
         if loop.time() >= end:

@@ -95,7 +95,7 @@ async def rehearse(work: Work, tools: Tools) -> Outcome:
         raise RehearsalImpossible
     async with tools.platform.database.transaction() as session:
         release = await releases.usable(session, work.params["release"])
-    copy = replace(tools.databases.address(tenant_id), name=beside(tenant_id, "rehearsal"))
+    copy = replace(tools.databases.address(tenant_id, work.password_serial), name=beside(tenant_id, "rehearsal"))
     work.half_done()
     found = await tools.deployer.rehearse(replace(work.placement, environment=release.environment), copy)
     return Outcome(result={"rehearsal": {"release": release.id, **asdict(found)}})

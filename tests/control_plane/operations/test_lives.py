@@ -134,6 +134,7 @@ async def test_a_worker_that_dies_at_every_step_of_a_clinics_life_costs_the_clin
     patients = await sql(clinic, "SELECT count(*) FROM patient")
     await lives_through(K.CLONE, client.post(f"{path}/backups/{backup}/copy", json={"days": 3}))
     await lives_through(K.EXPORT, client.post(f"{path}/exports"))
+    await lives_through(K.ROTATE_PASSWORDS, client.post(f"{path}/database-passwords/rotate"))
     await lives_through(K.ARCHIVE, begun("sol", by_itself(K.ARCHIVE)))
     archived = await shown()
     await lives_through(K.REOPEN, begun("sol", by_itself(K.REOPEN)))

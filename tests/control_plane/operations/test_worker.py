@@ -169,9 +169,9 @@ class Gate(FakeDeployer):
         await self._pass("apply")
         await super().apply(tenant, revision, database)
 
-    async def ensure_secrets(self, tenant_id):
+    async def ensure_secrets(self, tenant_id, serial=0):
         await self._pass("ensure_secrets")
-        return await super().ensure_secrets(tenant_id)
+        return await super().ensure_secrets(tenant_id, serial)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from control_plane.simulators.kubernetes.api import Simulation
 from control_plane.simulators.kubernetes.kinds import BY_KIND
 from control_plane.simulators.kubernetes.pods import Behaviour
 from dentalpin_kit.tokens import SigningKey
+from tests.control_plane.deployers.kubernetes.clinics import revision
 from tests.control_plane.deployers.kubernetes.conftest import DATABASE, IMAGE, NAMESPACE, TENANT, World, of_generation
 from tests.support.kubernetes_cluster import serving
 
@@ -142,6 +144,39 @@ async def test_another_field_manager_is_named_and_taken_over_from_only_when_told
     await world.settled(2)
     assert world.get("Service", "clinic")["spec"]["type"] == "ClusterIP"
     assert "dentalpin.io/take-over" not in world.get("Namespace", NAMESPACE, "")["metadata"].get("annotations", {})
+
+
+async def test_later_passwords_replace_the_pods_and_the_earlier_ones_are_forgotten(world):
+    await world.settled()
+    before = world.get("Secret", "credentials")["data"]
+    earlier = world.get("Secret", "clinic")["data"]["app.url"]
+    later = replace(DATABASE, owner_role=f"{DATABASE.owner_role}_b", app_role=f"{DATABASE.app_role}_b", serial=1)
+    verifiers = [await world.deployer.ensure_secrets(TENANT, 1) for _ in range(2)]
+    assert await world.deployer.would_restart(TENANT, later)
+    await world.deployer.apply(Placement(TENANT, "dental-sol", "Dental Sol", f"oci://{IMAGE}"), revision(TENANT), later)
+
+    assert (await world.until(ATTESTED)).generation == 1
+    assert not await world.deployer.would_restart(TENANT, later)
+    after = world.get("Secret", "credentials")["data"]
+    assert before.items() <= after.items()
+    assert (len(verifiers), after.keys() - before.keys()) == (2, {"owner.1.password", "app.1.password"})
+    url = base64.b64decode(world.get("Secret", "clinic")["data"]["app.url"]).decode()
+    assert f"_b:{base64.b64decode(after['app.1.password']).decode()}@" in url
+    assert world.get("Secret", "clinic")["data"]["app.url"] != earlier
+
+    await world.deployer.forget_secrets(TENANT, keep=1)
+    assert world.get("Secret", "credentials")["data"].keys() == {"owner.1.password", "app.1.password", "secret.key", "data.key"}
+    # A clinic that is put to sleep is rendered from what the cluster says of it.
+    await world.deployer.stop(TENANT)
+    assert "_b:" in base64.b64decode(world.get("Secret", "clinic")["data"]["app.url"]).decode()
+
+
+async def test_passwords_that_two_add_at_once_are_those_of_one(world):
+    await world.deployer.ensure_secrets(TENANT)
+    await asyncio.gather(*(world.deployer.ensure_secrets(TENANT, 1) for _ in range(4)), return_exceptions=True)
+    made = world.get("Secret", "credentials")["data"]
+    await world.deployer.ensure_secrets(TENANT, 1)
+    assert world.get("Secret", "credentials")["data"] == made
 
 
 async def test_an_api_server_that_is_down_is_said_and_found_again(world):

@@ -151,6 +151,21 @@ async def test_secrets_are_made_once_even_by_two_at_a_time_and_are_private(deplo
     assert all(file.stat().st_mode & 0o077 == 0 for file in (platform.tenant_folder / "secrets").iterdir())
 
 
+async def test_passwords_of_the_next_turn_lie_beside_the_present_ones_until_those_are_forgotten(deployer, tenant, platform):
+    folder = platform.tenant_folder / "secrets"
+    first, second = await deployer.ensure_secrets(tenant.tenant_id), await deployer.ensure_secrets(tenant.tenant_id, 1)
+    assert first != second
+    passwords = {file.name: file.read_text() for file in folder.glob("*.password")}
+    assert len(set(passwords.values())) == 4
+
+    later = DatabaseAddress("127.0.0.1", 5432, "t_1", "t_1_owner_b", "t_1_app_b", serial=1)
+    await deployer.apply(tenant, revision(1), later)
+    assert (folder / "app.url").read_text() == f"postgresql://t_1_app_b:{passwords['app.1.password']}@127.0.0.1:5432/t_1"
+    for _ in range(2):
+        await deployer.forget_secrets(tenant.tenant_id, keep=1)
+    assert {file.name for file in folder.glob("*.password")} == {"owner.1.password", "app.1.password"}
+
+
 async def test_postgresql_accepts_the_verifier_for_its_password(postgres):
     admin = await asyncpg.connect(postgres.admin_url)
     role = "verified_by_scram"
