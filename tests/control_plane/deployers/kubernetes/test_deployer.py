@@ -153,7 +153,8 @@ async def test_later_passwords_replace_the_pods_and_the_earlier_ones_are_forgott
     later = replace(DATABASE, owner_role=f"{DATABASE.owner_role}_b", app_role=f"{DATABASE.app_role}_b", serial=1)
     verifiers = [await world.deployer.ensure_secrets(TENANT, 1) for _ in range(2)]
     assert await world.deployer.would_restart(TENANT, later)
-    await world.deployer.apply(Placement(TENANT, "dental-sol", "Dental Sol", f"oci://{IMAGE}"), revision(TENANT), later)
+    same = revision(TENANT, generation=1, modules=("patients", "agenda"), limits={"users": 25})
+    await world.deployer.apply(Placement(TENANT, "dental-sol", "Dental Sol", f"oci://{IMAGE}"), same, later)
 
     assert (await world.until(ATTESTED)).generation == 1
     assert not await world.deployer.would_restart(TENANT, later)
