@@ -82,6 +82,7 @@ async def agree(
     known = await of(session, tenant.id, lock=True)
     if known is not None and not known.status.over:
         raise AgreedAlready(tenant.slug, known.plan)
+    paid_by = _payer(known) if known is not None else None
     row = known or Agreement(tenant_id=tenant.id)
     days = (tariff.trial_days if known is None else 0) if trial_days is None else trial_days
     row.plan, row.tariff, row.currency = plan, tariff.id, chosen_currency
@@ -97,7 +98,8 @@ async def agree(
     row.prices = {item: str(amount) for item, amount in (prices or {}).items()}
     row.agreed_at, row.agreed_by, row.look_at = now, actor.label, now + AGAIN
     row.trial_ends = now + timedelta(days=days) if days else None
-    row.customer = row.customer if known is not None and known.provider == name else None
+    # Of another provider, or with somebody else's card, it is no customer to go on with.
+    row.customer = row.customer if paid_by == _payer(row) else None
     row.checkout, row.subscription, row.status, row.items = None, None, AgreementStatus.NEW, {}
     row.period_ends, row.cancels_at_period_end, row.cancel_asked, row.ends_with_tenant = None, False, None, False
     row.has_method, row.method, row.overdue_since = False, None, None
@@ -121,6 +123,11 @@ async def agree(
     await standing.look(session, platform, tenant)
     await begin(session, tenant, actor=actor, at=now)
     return row
+
+
+def _payer(row: Agreement) -> tuple[ProviderName, UUID | None]:
+    """Where the money is collected, and from whom: a reseller, or the clinic itself."""
+    return row.provider, row.reseller_id if row.payer is PayerKind.RESELLER else None
 
 
 async def begin(session: AsyncSession, tenant: Tenant, *, actor: Actor, at: datetime) -> Operation:

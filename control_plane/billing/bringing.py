@@ -4,15 +4,19 @@ What is at the provider is looked at first, always: an attempt that died may hav
 provider's own pages.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from control_plane.billing.states import Begins, ProviderName
 from control_plane.payments.errors import PaymentDeclined
 from control_plane.payments.provider import PaymentProvider
 from control_plane.payments.values import Invoice, InvoiceStatus, Item, Payer, Subscription, SubscriptionStatus
+from dentalpin_kit.canonical import digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,8 @@ class Wanted:
     refused: Mapping[str, str | None] = field(default_factory=dict)
     """{invoice: the card it was refused with}"""
     known_subscriptions: frozenset[str] = frozenset()
+    former: frozenset[str] = frozenset()
+    """Customers under which it has invoices, by who paid before: a refund of theirs is still one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,51 +71,62 @@ class Found:
     refusals: tuple[Refusal, ...] = ()
     items_made: bool = False
     """Whether the items are those of the generation."""
+    doubles_ended: tuple[str, ...] = ()
+    """Further subscriptions of the tenant, which were ended."""
+    others: tuple[str, ...] = ()
+    """Subscriptions of the tenant that go on although the agreement is over."""
 
 
 async def bring_about(provider: PaymentProvider, wanted: Wanted) -> Found:
     """Raises what the provider raises, but PaymentDeclined: that is an answer."""
-    subscription = await provider.subscription(wanted.subscription) if wanted.subscription else None
-    if subscription is not None:
-        customer = subscription.customer
-    elif wanted.end_now and wanted.customer is None:
+    known = await provider.subscription(wanted.subscription) if wanted.subscription else None
+    if known is None and wanted.end_now and wanted.customer is None:
         return Found(None, None, ())
-    else:
-        customer = await provider.ensure_customer(wanted.payer, known=wanted.customer)
-        subscription = await _only_one(provider, wanted, customer) or await _begin(provider, wanted, customer)
+    customer = known.customer if known else await provider.ensure_customer(wanted.payer, known=wanted.customer)
+    subscription, others = await _alive(provider, wanted, customer, known)
+    if subscription is None:
+        subscription = await _begin(provider, wanted, customer)
+    doubles: tuple[str, ...] = ()
+    if subscription is not None and (not subscription.status.over or wanted.end_now):
+        doubles, others = await _end_doubles(provider, others), ()
     if subscription is None:
         return Found(customer, None, await _invoices(provider, wanted, customer, None))
     made = False
     if not subscription.status.over:
         subscription = await _end_or_keep(provider, wanted, subscription)
     if not subscription.status.over:
-        subscription = await _resume(provider, wanted, subscription)
         subscription, made = await _items(provider, wanted, subscription)
+        subscription = await _resume(provider, wanted, subscription)
     invoices = await _invoices(provider, wanted, customer, subscription)
     invoices, refusals, paid = await _collect(provider, wanted, subscription, invoices)
     if paid:
         subscription = await provider.subscription(subscription.id) or subscription
-    return Found(customer, subscription, invoices, refusals, made)
+    return Found(customer, subscription, invoices, refusals, made, doubles, others)
 
 
-async def _only_one(provider: PaymentProvider, wanted: Wanted, customer: str) -> Subscription | None:
-    """The tenant's subscription that was begun by an attempt that died, or by the person. Of two the older stays; what was paid for the
-    other is credited.
+async def _alive(
+    provider: PaymentProvider, wanted: Wanted, customer: str, known: Subscription | None
+) -> tuple[Subscription | None, tuple[str, ...]]:
+    """The tenant's subscription, and whatever else there is of it that goes on: begun by an attempt that died, or on a page that was open
+    twice. The known one stays, else the oldest.
     """
     alive = [one for one in await provider.subscriptions(customer) if one.tenant_id == wanted.tenant_id and not one.status.over]
-    if not alive:
-        return None
-    first, *others = sorted(alive, key=lambda one: (one.created, one.id))
-    for other in others:
-        await provider.cancel(other.id, at_period_end=False, key=f"double:{other.id}")
-    return first
+    stays = known or min(alive, key=lambda one: (one.created, one.id), default=None)
+    return stays, tuple(sorted(one.id for one in alive if stays is None or one.id != stays.id))
+
+
+async def _end_doubles(provider: PaymentProvider, doubles: tuple[str, ...]) -> tuple[str, ...]:
+    """What was paid for them is credited."""
+    for double in doubles:
+        await provider.cancel(double, at_period_end=False, key=f"double:{double}")
+    return doubles
 
 
 async def _begin(provider: PaymentProvider, wanted: Wanted, customer: str) -> Subscription | None:
     if wanted.begins is Begins.CHECKOUT or wanted.end_now:
         return None
-    key = f"begin:{wanted.tenant_id}:{int(wanted.agreed_at.timestamp())}"
     ends = wanted.trial_ends or wanted.agreed_at
+    key = f"begin:{wanted.tenant_id}:{_said(int(wanted.agreed_at.timestamp()), _amounts(wanted.items))}"
     return await provider.start_trial(wanted.tenant_id, customer, wanted.items, wanted.currency, trial_ends=ends, key=key)
 
 
@@ -117,37 +134,54 @@ async def _end_or_keep(provider: PaymentProvider, wanted: Wanted, present: Subsc
     if wanted.end_now:
         return await provider.cancel(present.id, at_period_end=False, key=f"gone:{wanted.key}")
     if wanted.cancel is True and not present.cancels_at_period_end:
-        return await provider.cancel(present.id, at_period_end=True, key=f"end:{wanted.key}")
+        return await provider.cancel(present.id, at_period_end=True, key=f"end:{wanted.key}:{wanted.reading}")
     if wanted.cancel is False and present.cancels_at_period_end:
-        return await provider.keep(present.id, key=f"keep:{wanted.key}")
+        return await provider.keep(present.id, key=f"keep:{wanted.key}:{wanted.reading}")
     return present
 
 
 async def _resume(provider: PaymentProvider, wanted: Wanted, present: Subscription) -> Subscription:
-    """A trial that ended without a card goes on as soon as there is one."""
-    if present.status is SubscriptionStatus.PAUSED and present.has_method:
-        return await provider.resume(present.id, key=f"resume:{wanted.key}")
-    return present
+    """A trial that ended without a card goes on as soon as there is one, by what is to be paid then."""
+    if present.status is not SubscriptionStatus.PAUSED or not present.has_method:
+        return present
+    try:
+        return await provider.resume(present.id, key=f"resume:{wanted.key}:{present.method}")
+    except PaymentDeclined:
+        return present
 
 
 async def _items(provider: PaymentProvider, wanted: Wanted, present: Subscription) -> tuple[Subscription, bool]:
+    if present.currency != wanted.currency:
+        # The same number in another currency is another price: a person looks at it first.
+        return present, False
     items = wanted.items
     if not wanted.settled:
         # What is being installed is not there yet, what is being removed still is: both are charged as before. The plan is not a module.
         kept = {item.key for item in items}
         items = tuple(item for item in items if item.key.startswith("plan.") or item.key in present.items)
         items += tuple(Item(key, amount, key) for key, amount in present.items.items() if key.startswith("module.") and key not in kept)
-    if {item.key: item.amount for item in items} == dict(present.items):
+    if _amounts(items) == dict(present.items):
         return present, wanted.settled
-    return await provider.set_items(present.id, items, at=wanted.prorate_at, key=f"items:{wanted.key}"), wanted.settled
+    # An attempt may find other things to be paid than the one before it: then it asks for something else, under another key.
+    said = _said(dict(present.items), _amounts(items), wanted.prorate_at and wanted.prorate_at.isoformat())
+    return await provider.set_items(present.id, items, at=wanted.prorate_at, key=f"items:{wanted.key}:{said}"), wanted.settled
+
+
+def _amounts(items: tuple[Item, ...]) -> dict[str, Decimal]:
+    return {item.key: item.amount for item in items}
+
+
+def _said(*what: Any) -> str:
+    """What is asked for, in short, as part of a key: a provider refuses a key that comes with another request."""
+    return digest(json.loads(json.dumps(what, default=str)))[-16:]
 
 
 async def _invoices(provider: PaymentProvider, wanted: Wanted, customer: str, present: Subscription | None) -> tuple[Invoice, ...]:
-    found = await provider.invoices(customer)
-    if not wanted.shared:
-        return tuple(found)
     mine = wanted.known_subscriptions | ({present.id} if present else frozenset())
-    return tuple(one for one in found if one.subscription in mine)
+    found = [one for one in await provider.invoices(customer) if not wanted.shared or one.subscription in mine]
+    for before in sorted(wanted.former - {customer}):
+        found += [one for one in await provider.invoices(before) if one.subscription in mine]
+    return tuple(found)
 
 
 async def _collect(
@@ -159,7 +193,7 @@ async def _collect(
     paid = False
     for invoice in invoices:
         waits = invoice.status is InvoiceStatus.OPEN and invoice.attempts > 0 and present.method is not None
-        if not waits or wanted.refused.get(invoice.id) == present.method:
+        if not waits or invoice.customer != present.customer or wanted.refused.get(invoice.id) == present.method:
             done.append(invoice)
             continue
         try:

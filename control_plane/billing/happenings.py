@@ -11,6 +11,10 @@ from control_plane.billing.states import ProviderName
 from control_plane.payments.values import Happening
 
 
+async def known(session: AsyncSession, name: ProviderName, happening: Happening) -> bool:
+    return await session.get(PaymentEvent, (name, happening.id)) is not None
+
+
 async def receive(session: AsyncSession, name: ProviderName, happening: Happening, *, at: datetime) -> bool:
     """Store an event and have whoever it is about read soon. False where it was stored before."""
     objects = happening.objects

@@ -59,6 +59,9 @@ def _due(now: datetime) -> Any:
         and_(Tenant.state == TenantState.CLOSING, Agreement.cancels_at_period_end.is_(False)),
         and_(Tenant.state != TenantState.CLOSING, Agreement.ends_with_tenant),
         Tenant.state == TenantState.DELETED,
+        # Somebody asked for it here, and the provider has not been told yet.
+        Agreement.cancel_asked.is_not(None),
+        and_(Tenant.state == TenantState.ACTIVE, Agreement.prorate_at.is_not(None)),
     )
     mine = (Operation.tenant_id == Agreement.tenant_id, Operation.kind == OperationKind.BILL)
     under_way = exists().where(*mine, Operation.state.in_(OPEN))
@@ -103,7 +106,12 @@ async def _missed_events(platform: Platform, name: ProviderName, provider: Payme
     now = platform.clock.now()
     async for happening in provider.happenings(now - EVENTS_BACK):
         async with platform.database.transaction() as session:
-            if await happenings.receive(session, name, happening, at=now):
+            known = await happenings.known(session, name, happening)
+        if known:
+            continue
+        told = await provider.completed(happening)
+        async with platform.database.transaction() as session:
+            if await happenings.receive(session, name, told, at=now):
                 log.info("an event of %s had not arrived: %s", name, happening.kind)
 
 
@@ -163,8 +171,8 @@ async def _look_now(platform: Platform, tenant_id: UUID) -> None:
 
 
 async def _nobodys(platform: Platform, name: ProviderName, provider: PaymentProvider, found: Subscription) -> None:
-    """A subscription no agreement names. Where its tenant has an agreement it is looked at; where there is none and nothing was ever paid
-    it is ended, since nobody could use what it is for; else a person is told.
+    """A subscription no agreement names. Where its tenant has an agreement that is looked at, which ends what is one too many; where there
+    is none and nothing was ever paid it is ended, since nobody could use what it is for; else a person is told.
     """
     now = platform.clock.now()
     if found.tenant_id is None or found.created > now - ORPHAN_AFTER:
@@ -173,7 +181,7 @@ async def _nobodys(platform: Platform, name: ProviderName, provider: PaymentProv
     async with platform.database.transaction() as session:
         tenant = await session.get(Tenant, found.tenant_id)
         row = await agreements.of(session, found.tenant_id) if tenant is not None else None
-    if row is not None and row.provider == name and not row.status.over:
+    if row is not None and row.provider == name:
         await _look_now(platform, row.tenant_id)
         return
     paid = any(one.subscription == found.id and one.paid > 0 for one in await provider.invoices(found.customer))

@@ -230,7 +230,8 @@ async def receive_event(
     provider: ProviderName, request: Request, body: Annotated[bytes, Depends(raw_body)], platform: ThisPlatform
 ) -> dict[str, bool]:
     """What a payment provider tells. It is stored once; whoever it is about is read from the provider soon."""
-    happening = platform.payments.get(provider).read_webhook(body, request.headers)
+    connected = platform.payments.get(provider)
+    happening = await connected.completed(connected.read_webhook(body, request.headers))
     async with platform.database.transaction() as session:
         new = await happenings.receive(session, provider, happening, at=platform.clock.now())
     return {"received": True, "new": new}

@@ -30,6 +30,7 @@ from control_plane.billing.states import AgreementStatus, ProviderName
 from control_plane.billing.taking_over import items_of, payer_of
 from control_plane.operations.models import Operation
 from control_plane.payments.manual.provider import ManualProvider
+from control_plane.payments.provider import trial_on_page
 from control_plane.payments.values import InvoiceLine, InvoiceStatus, Item, Page
 from control_plane.plans import service as plans
 from control_plane.plans.tariff import ZERO, Quote, Tariff
@@ -96,7 +97,7 @@ async def preview(
     # Whole seconds: that is how exact providers are.
     at = platform.clock.now().replace(microsecond=0)
     now, lines = ZERO, tuple[InvoiceLine, ...]()
-    if row.subscription is not None and row.status is not AgreementStatus.TRIALING:
+    if row.subscription is not None and row.status not in (AgreementStatus.TRIALING, AgreementStatus.PAUSED):
         await guard(platform, row.provider)
         found = await platform.payments.get(row.provider).preview(row.subscription, reckoned.items, at=at)
         now, lines = found.now, found.lines
@@ -124,6 +125,8 @@ async def change(
     row = await agreements.require(session, tenant, lock=True)
     if not now - GOOD_FOR <= at <= now:
         raise PreviewOutdated("it is older than an hour.")
+    if row.period_ends is not None and at < row.period_ends <= now:
+        raise PreviewOutdated("a new month has begun.")
     reckoned = await _reckon(session, platform, tenant, row, plan, modules)
     if reckoned.confirmation(row, at) != confirmation:
         raise PreviewOutdated("something changed since.")
@@ -191,12 +194,15 @@ async def quote(session: AsyncSession, tenant: Tenant, row: Agreement) -> tuple[
 async def checkout(session: AsyncSession, platform: Platform, tenant: Tenant, *, back: str) -> Page:
     """A page on which the person subscribes with a card; `back` is opened afterwards. The page before is closed: nobody pays twice.
 
-    `tenant` is not locked. Raises NothingToPayHere where there is a subscription already or none is needed.
+    Asked for twice at once, it is one page. `tenant` is not locked. Raises NothingToPayHere where there is a subscription already or none
+    is needed, SubscriptionOver where a plan is to be agreed anew first.
     """
     row = await agreements.require(session, tenant)
     if row.provider is not ProviderName.STRIPE:
         raise NothingToPayHere(tenant.slug, "it pays by bank transfer.")
-    if row.subscription is not None and not row.status.over:
+    if row.status.over:
+        raise SubscriptionOver(tenant.slug)
+    if row.subscription is not None:
         raise NothingToPayHere(tenant.slug, "it has subscribed; cards are entered on the billing portal.")
     await guard(platform, row.provider)
     provider = platform.payments.get(row.provider)
@@ -205,8 +211,10 @@ async def checkout(session: AsyncSession, platform: Platform, tenant: Tenant, *,
     customer = await provider.ensure_customer(await payer_of(session, tenant, row, content), known=row.customer)
     if row.checkout is not None:
         await provider.expire_checkout(row.checkout)
-    trial = row.trial_ends if row.trial_ends is not None and row.trial_ends > platform.clock.now() else None
-    page = await provider.checkout(tenant.id, customer, items, row.currency, trial_ends=trial, back=back, key=f"checkout:{uuid4()}")
+    trial = trial_on_page(row.trial_ends, platform.clock.now())
+    said = {"items": {item.key: str(item.amount) for item in items}, "trial": str(trial), "back": back, "before": row.checkout}
+    key = f"checkout:{tenant.id}:{int(row.agreed_at.timestamp())}:{digest(said)[-16:]}"
+    page = await provider.checkout(tenant.id, customer, items, row.currency, trial_ends=trial, back=back, key=key)
     row.customer, row.checkout = customer, page.id
     return page
 

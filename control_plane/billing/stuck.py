@@ -1,4 +1,4 @@
-"""Agreements whose payment needs a person: a disputed payment, a subscription in another currency than was agreed."""
+"""Agreements whose payment needs a person: a disputed payment, a subscription in another currency than was agreed, one too many."""
 
 from datetime import datetime
 

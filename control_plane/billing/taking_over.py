@@ -66,6 +66,7 @@ async def wanted(session: AsyncSession, platform: Platform, tenant_id: UUID, *, 
         now=platform.clock.now(),
         refused={one.id: one.refused_method for one in known.values()},
         known_subscriptions=frozenset(one.subscription for one in known.values() if one.subscription),
+        former=frozenset(one.customer for one in known.values() if one.provider == row.provider),
     )
 
 
@@ -110,9 +111,11 @@ async def take_over(session: AsyncSession, platform: Platform, tenant: Tenant, w
         )
         if row.cancel_asked == wanted.cancel:
             row.cancel_asked = None
-    if found.items_made:
-        row.generation = max(row.generation, wanted.generation)
-        row.prorate_at = None if row.prorate_at == wanted.prorate_at else row.prorate_at
+    if found.items_made and row.prorate_at == wanted.prorate_at:
+        # Else another change was confirmed while this was read, and is still to be made.
+        row.generation, row.prorate_at = max(row.generation, wanted.generation), None
+    for double in found.doubles_ended:
+        audit.record(session, WORKER, "billing.double_ended", at=at, tenant_id=tenant.id, provider=row.provider, subscription=double)
     refusals = {one.invoice: one for one in found.refusals}
     for invoice in found.invoices:
         stored = await session.get(BilledInvoice, (row.provider, invoice.id), with_for_update=True)
@@ -127,7 +130,8 @@ async def take_over(session: AsyncSession, platform: Platform, tenant: Tenant, w
         if (refusal := refusals.get(invoice.id)) is not None:
             stored.refused_method, stored.refused_reason = refusal.method, refusal.reason
         await ledger.derive(session, stored, at=at)
-    row.overdue_since = overdue_since(found.invoices, at)
+    # What somebody else owes who paid before is not this payer's debt.
+    row.overdue_since = overdue_since(tuple(one for one in found.invoices if one.customer == found.customer), at)
     if not wanted.now <= row.look_at <= at:
         # Else an event came while this was read: it is read once more.
         row.look_at = look_at(row, found.invoices, at)
@@ -145,6 +149,9 @@ def _note_problem(row: Agreement, found: Found, at: datetime) -> None:
     elif disputed is not None:
         problem = f"{disputed.disputed} {disputed.currency} of the invoice {disputed.number} are disputed. Answer the bank at the provider."
         code = "payment_disputed"
+    elif found.others:
+        problem = f"The agreement is over, and {', '.join(found.others)} goes on. End it at the provider, or agree anew."
+        code = "subscription_goes_on"
     else:
         row.problem, row.problem_code, row.problem_since = None, None, None
         return

@@ -4,9 +4,9 @@ Raises ProviderUnavailable where asking again may help, ProviderRefused where it
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
 from control_plane.payments.values import (
@@ -19,6 +19,17 @@ from control_plane.payments.values import (
     Preview,
     Subscription,
 )
+
+SHORTEST_PAGE_TRIAL: Final = timedelta(hours=48)
+
+
+def trial_on_page(ends: datetime | None, now: datetime) -> datetime | None:
+    """Until when the trial goes that a checkout page offers. None where it is over. A page takes none that ends within two days: such a
+    one is rounded up, to a whole hour, in the clinic's favour.
+    """
+    if ends is None or ends <= now:
+        return None
+    return max(ends, (now + SHORTEST_PAGE_TRIAL).replace(minute=0, second=0, microsecond=0) + timedelta(hours=2))
 
 
 class PaymentProvider(Protocol):
@@ -96,6 +107,10 @@ class PaymentProvider(Protocol):
 
     async def forget(self, customer: str) -> None:
         """Remove who the payer is: name, address, cards. Invoices stay, as the law of accounting asks. Gone already → nothing."""
+        ...
+
+    async def completed(self, happening: Happening) -> Happening:
+        """With the customer it is about, where it names only a payment of theirs, as disputes do."""
         ...
 
     def read_webhook(self, body: bytes, headers: Mapping[str, str]) -> Happening:

@@ -134,4 +134,9 @@ def happening(event: Any) -> Happening:
         value = subject.get(name)
         if isinstance(value, str):
             objects[name] = value
+    parent = subject.get("parent") or {}
+    of_invoice = (parent.get("subscription_details") or {}).get("subscription") if isinstance(parent, dict) else None
+    if isinstance(of_invoice, str):
+        # An invoice says only there whose it is: one customer may pay for hundreds.
+        objects["subscription"] = of_invoice
     return Happening(event.id, event.type, datetime.fromtimestamp(event.created, UTC), objects)

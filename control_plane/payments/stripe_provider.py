@@ -2,7 +2,8 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -29,9 +30,9 @@ T = TypeVar("T")
 TIMEOUT_SECONDS: Final = 20.0
 RETRIES: Final = 2
 PAGE: Final = 100
-SHORTEST_CHECKOUT_TRIAL: Final = timedelta(hours=49)
-"""A checkout page takes no trial that ends within two days; a shorter one is rounded up, in the clinic's favour."""
 _KEYS_AT_ONCE: Final = 10
+_NOTHING_RUNS: Final = frozenset({"trialing", "paused"})
+"""Subscriptions without a period that is paid for: changing them costs nothing now."""
 _NO_MONEY_LOST: Final = frozenset({"won", "warning_closed", "warning_needs_response", "warning_under_review", "prevented"})
 _REASON: Final = "requested_by_customer"
 
@@ -172,16 +173,18 @@ class StripeProvider:
         changes = reading.changes(present, prices)
         if not changes:
             return Preview(Decimal("0.00"), monthly, currency, (), at)
-        details: Any = {"items": changes, "proration_behavior": "always_invoice", "proration_date": int(at.timestamp())}
-        if present.status == "trialing":
+        details: Any = {"items": changes, "proration_behavior": "always_invoice"}
+        if present.status in _NOTHING_RUNS:
             return Preview(Decimal("0.00"), monthly, currency, (), at)
+        details["proration_date"] = _within_period(present, at)
         found = await _asked(
             self._client.v1.invoices.create_preview_async(
                 {"customer": reading.id_of(present.customer) or "", "subscription": subscription, "subscription_details": details}
             )
         )
         lines = tuple(reading.line(one) for one in found.lines.data)
-        return Preview(money(found.total_excluding_tax or 0), monthly, currency, lines, at)
+        net = found.total if found.total_excluding_tax is None else found.total_excluding_tax
+        return Preview(money(net), monthly, currency, lines, at)
 
     async def set_items(self, subscription: str, items: Sequence[Item], *, at: datetime | None, key: str) -> Subscription:
         present = await _asked(self._client.v1.subscriptions.retrieve_async(subscription, {"expand": ["customer"]}))
@@ -189,8 +192,11 @@ class StripeProvider:
         if not changes:
             return reading.subscription(present)
         asked: Any = {"items": changes, "proration_behavior": "always_invoice", "expand": ["customer"]}
-        if at is not None and present.status != "trialing":
-            asked["proration_date"] = int(at.timestamp())
+        if present.status == "paused":
+            # Its next period begins when it goes on, and is charged whole.
+            asked["proration_behavior"] = "none"
+        elif at is not None and present.status != "trialing":
+            asked["proration_date"] = _within_period(present, at)
         changed = await _asked(self._client.v1.subscriptions.update_async(subscription, asked, {"idempotency_key": key}))
         return reading.subscription(changed)
 
@@ -281,6 +287,16 @@ class StripeProvider:
 
     # --- what happened there
 
+    async def completed(self, happening: Happening) -> Happening:
+        if "customer" in happening.objects or "charge" not in happening.objects:
+            return happening
+        try:
+            charge = await _asked(self._client.v1.charges.retrieve_async(happening.objects["charge"]))
+        except _Missing:
+            return happening
+        customer = reading.id_of(charge.customer)
+        return replace(happening, objects={**happening.objects, "customer": customer}) if customer else happening
+
     def read_webhook(self, body: bytes, headers: Mapping[str, str]) -> Happening:
         if self._secret is None:
             raise NotFromProvider
@@ -327,6 +343,13 @@ class StripeProvider:
         }
         made = await _asked(v1.prices.create_async(asked, {"idempotency_key": f"price:{name}"}))
         return made.id
+
+
+def _within_period(present: Any, at: datetime) -> int:
+    """The moment to reckon with. What was confirmed in the period before is charged from this one's beginning: its predecessor was paid
+    for as it was, and the provider takes no moment outside."""
+    begun: list[int] = [item.current_period_start for item in present["items"].data]
+    return max(int(at.timestamp()), *begun)
 
 
 class _Missing(ProviderRefused):

@@ -19,7 +19,7 @@ from control_plane.billing.states import Begins, ProviderName
 from control_plane.billing.taking_over import items_of
 from control_plane.errors import DomainError, TemporaryError
 from control_plane.mail import outbox
-from control_plane.payments.provider import PaymentProvider
+from control_plane.payments.provider import PaymentProvider, trial_on_page
 from control_plane.payments.values import Item, Payer, Subscription, SubscriptionStatus
 from control_plane.plans import service as plans
 from control_plane.platform import Platform
@@ -296,7 +296,8 @@ async def _offered(session: AsyncSession, platform: Platform, row: Reservation) 
     quote = tariff.quote(
         form.plan or tariff.default_plan, [one.name for one in modules], currency, free=agreements.free_of(tariff, modules)
     )
-    trial_ends = row.created_at + timedelta(days=tariff.trial_days) if tariff.trial_days else None
+    promised = row.created_at + timedelta(days=tariff.trial_days) if tariff.trial_days else None
+    trial_ends = trial_on_page(promised, platform.clock.now())
     payer = _payer(row, country=proposal.requirements.country, tax_id=proposal.requirements.tax_id)
     return payer, items_of(tariff, quote, row.locale), currency, trial_ends
 

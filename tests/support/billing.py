@@ -4,6 +4,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,6 +16,7 @@ from control_plane.billing.states import ProviderName
 from control_plane.config import Settings
 from control_plane.operations.worker import Worker
 from control_plane.payments.connected import Payments
+from control_plane.payments.manual.provider import ManualProvider
 from control_plane.payments.stripe_provider import StripeProvider
 from control_plane.platform import Platform
 from control_plane.tenants import service as tenants
@@ -94,7 +96,8 @@ class Billing:
 async def billing_of(platform: Platform, provider: Provider, *, key: str | None = None) -> AsyncIterator[Billing]:
     key = key or f"sk_test_{secrets.token_hex(6)}"
     made = StripeProvider(key, base_url=provider.url, webhook_secret=WEBHOOK_SECRET)
-    payments = Payments({**platform.payments.by_name, ProviderName.STRIPE: made}, demonstration=True)
+    manual = ManualProvider(platform.database, platform.clock.now, tax_percent=Decimal(21), due_days=14)
+    payments = Payments({ProviderName.STRIPE: made, ProviderName.MANUAL: manual}, demonstration=True)
     connected = replace(platform, payments=payments)
     provider.do("clock", now=int(platform.clock.now().timestamp()))
     yield Billing(connected, Worker(connected, connected.servers.own), provider, key)

@@ -195,6 +195,9 @@ class ManualProvider:
             if row is not None:
                 row.name, row.email, row.tax_id = "(erased)", "erased@invalid", None
 
+    async def completed(self, happening: Happening) -> Happening:
+        return happening
+
     def read_webhook(self, body: bytes, headers: Mapping[str, str]) -> Happening:
         raise NotFromProvider
 

@@ -119,7 +119,7 @@ class Billing:
     def change_items(self, subscription: Object, wanted: list[Wanted], *, behavior: str, at: int | None = None) -> Object:
         """Add, change and take away items. `behavior`: create_prorations | always_invoice | none."""
         book = self.book
-        now = at or book.now(subscription["customer"])
+        now = self._reckoned_at(subscription, at)
         lines = self.proration_lines(subscription, wanted, now) if behavior != "none" else []
         before = {"items": listing([dict(item) for item in subscription["items"]["data"]], subscription["items"]["url"])}
         for each in wanted:
@@ -149,6 +149,12 @@ class Billing:
                 self.invoices.attempt(invoice)
         return subscription
 
+    def _reckoned_at(self, subscription: Object, at: int | None) -> int:
+        start, end = subscription["_period"]
+        if at is not None and not start <= at <= end:
+            raise invalid(f"Cannot specify proration date outside of current subscription period ({start} to {end}).", "proration_date")
+        return at if at is not None else self.book.now(subscription["customer"])
+
     def proration_lines(self, subscription: Object, wanted: list[Wanted], now: int) -> list[Line]:
         """Credits for what is not used up, and what the rest of the period costs instead. Nothing during a trial."""
         start, end = subscription["_period"]
@@ -173,7 +179,7 @@ class Billing:
         """What the next invoice would be; nothing is kept."""
         book = self.book
         customer = book.get("customer", subscription["customer"])
-        now = at or book.now(customer["id"])
+        now = self._reckoned_at(subscription, at)
         lines = self.proration_lines(subscription, wanted, now) if behavior != "none" else []
         if behavior != "always_invoice":
             changed = {each.item["id"]: each for each in wanted if each.item is not None}

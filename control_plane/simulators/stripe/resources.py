@@ -486,6 +486,8 @@ class Resources:
             given.done()
             for line in session["_lines"]:
                 self.book.get("price", line["price"], "line_items.price")
+            if (ends := session["_subscription"]["trial_end"]) and ends < session["created"] + 2 * DAY:
+                raise invalid("The `trial_end` date has to be at least 2 days in the future.", "subscription_data[trial_end]")
             if mode == "subscription" and not session["_lines"]:
                 raise invalid("Missing required param: line_items.", "line_items", "parameter_missing")
         except Exception:

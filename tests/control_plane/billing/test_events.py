@@ -179,3 +179,37 @@ async def same_as_provider(billing, tenant):
     assert here == {one.id: tuple(getattr(one, name) for name in names) for one in await provider.invoices(agreement.customer)}
     owed = [one for one in await billing.invoices(tenant) if one.status == "open" and one.attempts]
     assert (agreement.overdue_since is None) == (not owed)
+
+
+async def test_a_dispute_names_only_a_payment_and_its_clinic_is_read_all_the_same(billing, door):
+    sol = await billing.trial()
+    await billing.card(sol)
+    billing.move(days=31)
+    await billing.bill(sol)
+    before = events_of(billing)
+    (charge,) = billing.v1.charges.list({"customer": (await billing.agreement(sol)).customer}).data
+    billing.provider.do("dispute", charge=charge.id)
+    billing.platform.clock.advance(minutes=5)
+
+    for event in events_of(billing, after=before):
+        assert "customer" not in event["data"]["object"]
+        assert (await door.post(HOOK, **signed(event))).json()["new"]
+
+    assert (await settle(billing, sol)).problem_code == "payment_disputed"
+    assert sum(one.disputed for one in await billing.invoices(sol)) == 29
+
+
+async def test_an_invoice_of_one_clinic_has_none_of_the_others_read_that_the_same_customer_pays_for(billing, door):
+    sol, luna = await billing.trial("sol"), await billing.trial("luna")
+    event = next(
+        one for one in events_of(billing) if one["type"] == "invoice.paid" and "sol" in one["data"]["object"]["customer_name"].lower()
+    )
+    async with billing.platform.database.transaction() as session:
+        (await billing.require(session, luna)).customer = event["data"]["object"]["customer"]
+    billing.platform.clock.advance(minutes=5)
+
+    await door.post(HOOK, **signed(event))
+
+    now = billing.platform.clock.now()
+    assert (await billing.agreement(sol)).look_at == now
+    assert (await billing.agreement(luna)).look_at != now
