@@ -4,8 +4,9 @@ import os
 import socket
 
 import uvicorn
+from fastapi import FastAPI
 
-from control_plane.config import get_settings
+from control_plane.config import Settings, get_settings
 from control_plane.main import create_app
 from control_plane.platform import Platform
 from dentalpin_kit import logs, tracing
@@ -29,19 +30,25 @@ def main() -> None:
     logs.configure(level=settings.log_level, file=settings.log_file, process="api")
     tracing.configure("dentalpin-platform", os.environ, process="api")
     sockets = [listening(settings.listen_fd)] if settings.listen_fd is not None else None
-    config = uvicorn.Config(
-        create_app(Platform.build(settings)),
+    try:
+        uvicorn.Server(serving(create_app(Platform.build(settings)), settings)).run(sockets)
+    finally:
+        tracing.shut_down()
+
+
+def serving(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """How the application is served."""
+    return uvicorn.Config(
+        app,
         host=settings.host,
         port=settings.port,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=5,
         server_header=False,
+        # Its own reading of X-Forwarded-For believes whoever connects from this machine.
+        proxy_headers=False,
     )
-    try:
-        uvicorn.Server(config).run(sockets)
-    finally:
-        tracing.shut_down()
 
 
 if __name__ == "__main__":

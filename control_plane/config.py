@@ -64,6 +64,10 @@ class Settings(BaseSettings):
     webhook_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
     """Networks inside that webhooks may reach, as `10.1.2.0/24,192.0.2.7/32`; without them only the internet, and only by https."""
 
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    """Networks of the proxies in front of this platform, `10.0.0.0/8,192.0.2.7`: only they are believed who asks through them. Without
+    them everybody who comes through one proxy shares the limits on attempts."""
+
     signup_card: Literal["optional", "required"] = "optional"
     """Whether a clinic that signs up may try without a card, where cards can be taken and the tariff has a trial."""
 
@@ -141,7 +145,7 @@ class Settings(BaseSettings):
             )
         return value
 
-    @field_validator("webhook_networks", mode="before")
+    @field_validator("webhook_networks", "trusted_proxies", mode="before")
     @classmethod
     def _networks(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -13,7 +13,7 @@ from control_plane.access.actors import Actor
 from control_plane.access.errors import NeedsASession
 from control_plane.access.models import Account, AccountSession
 from control_plane.access.requires import Requires
-from control_plane.access.routing import COOKIE, CurrentActor, PlatformRoute, Session, ThisPlatform, refuse_foreign, show_once
+from control_plane.access.routing import COOKIE, CurrentActor, PlatformRoute, Session, ThisPlatform, platform_of, refuse_foreign, show_once
 from control_plane.access.schemas import (
     Code,
     Credentials,
@@ -28,14 +28,16 @@ from control_plane.access.scopes import ROLES
 from control_plane.access.signing_in import LASTS, SignedIn
 from control_plane.audit import service as audit
 from control_plane.platform import Platform
+from dentalpin_kit.peers import client_of
 
 entrances = APIRouter(prefix="/session", tags=["session"])
 router = APIRouter(prefix="/session", tags=["session"], route_class=PlatformRoute, dependencies=[Requires(None, own=True, enrolling=True)])
 
 
 def peer_of(request: Request) -> str:
-    """The other end of the connection. What a header says of it can be forged, and is not read."""
-    return request.client.host if request.client else "unknown"
+    """The other end of the connection. What a header says of it can be forged, and is read only where a trusted proxy wrote it."""
+    peer = request.client.host if request.client else "unknown"
+    return client_of(peer, request.headers.getlist("x-forwarded-for"), platform_of(request).settings.trusted_proxies)
 
 
 def person(account: Account) -> Actor:

@@ -1,8 +1,8 @@
 """How often something may be tried: counted in the database, so that all processes share the count, and by the platform's clock.
 
 Attempts to sign in are counted before the password is looked at, in a transaction of their own. Peers are the other ends of connections,
-never what a header says of itself. Requests of a caller are counted in lots: a process takes a lot of them from the window at a time, so
-that the limit holds over all processes and few requests write.
+never what a header says unless a trusted proxy wrote it. Requests of a caller are counted in lots: a process takes a lot of them from the
+window at a time, so that the limit holds over all processes and few requests write.
 """
 
 import hashlib

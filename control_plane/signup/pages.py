@@ -1,6 +1,7 @@
 """The addresses of sign-up: `/` and `/signup`, the live parts of the form, and each clinic's progress page."""
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Annotated, Final
 
 from fastapi import APIRouter, FastAPI, Path, Request
@@ -8,7 +9,9 @@ from pydantic import ValidationError
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from control_plane.access import throttle
 from control_plane.access.routing import ThisPlatform
+from control_plane.access.session_router import peer_of
 from control_plane.errors import DomainError
 from control_plane.plans import Tariff
 from control_plane.platform import Platform
@@ -35,6 +38,8 @@ FIRST_CHOICE: Final = ("agenda",)
 """What a new form proposes, where the release has it."""
 ORDER: Final = ("", "name", "email", "slug", "country", "territory", "tax_id", "legal_form")
 """Fields from top to bottom, the whole form before them; questions, plan and modules follow."""
+SENDING: Final = throttle.Limit("signup", 30, timedelta(hours=1), forgiven=False)
+"""Forms one address may send: each may mail somebody, and keeps a place that others wait for."""
 Token = Annotated[str, Path(pattern=f"^{TOKEN.pattern}$")]
 
 
@@ -165,6 +170,8 @@ async def send_form(request: Request, platform: ThisPlatform) -> Response:
         sale = await sale_now(platform, form.storefront)
         if "update" in data:
             return page(platform, say, _asked_here(form, platform), sale, {})
+        tried = throttle.bucket(SENDING, throttle.neighbourhood(peer_of(request)))
+        await throttle.attempt(platform.database, [tried], at=platform.clock.now())
         async with platform.database.transaction() as session:
             begun = await service.sign_up(session, platform, form)
     except NoRelease:

@@ -248,6 +248,8 @@ async def _tidy(platform: Platform, provider: PaymentProvider, reservation_id: U
     """Leave nothing at the provider: no page that could still be paid, no subscription, no money, no person."""
     async with platform.database.transaction() as session:
         row = await session.get_one(Reservation, reservation_id)
+        if row.state is not ReservationState.CLOSING:
+            return  # somebody else did it since it was looked at
         checkout, customer, refused = row.checkout, row.customer, row.refused
         payer = _payer(row, country=_form(row).country.upper(), tax_id=None)
     if checkout is not None:

@@ -120,8 +120,12 @@ async def _refuse_flood(session: AsyncSession, email: str, *, at: datetime) -> N
     from_here = select(func.count()).select_from(Signup).join(Tenant, Tenant.id == Signup.tenant_id)
     if (await session.scalar(from_here.where(Tenant.state == TenantState.PROVISIONING)) or 0) >= AT_ONCE:
         raise TooBusy
-    today = from_here.where(Tenant.owner_email == email, Signup.created_at > at - timedelta(days=1))
-    kept = select(func.count()).select_from(Reservation).where(Reservation.email == email, Reservation.created_at > at - timedelta(days=1))
+    today = from_here.where(func.lower(Tenant.owner_email) == email.lower(), Signup.created_at > at - timedelta(days=1))
+    kept = (
+        select(func.count())
+        .select_from(Reservation)
+        .where(func.lower(Reservation.email) == email.lower(), Reservation.created_at > at - timedelta(days=1))
+    )
     kept = kept.where(Reservation.state != ReservationState.OPENED)
     if (await session.scalar(today) or 0) + (await session.scalar(kept) or 0) >= A_DAY:
         raise TooMany(email)

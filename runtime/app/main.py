@@ -24,7 +24,7 @@ from app.core.auth.account_router import router as account_router
 from app.core.auth.passwords import Passwords
 from app.core.auth.platform_router import router as platform_router
 from app.core.auth.router import router as auth_router
-from app.core.auth.state import AuthState, read_networks
+from app.core.auth.state import AuthState
 from app.core.auth.tokens import AccessTokens
 from app.core.clinics.router import router as clinics_router
 from app.core.clinics.service import SeedClinic, seed_installed_modules
@@ -57,6 +57,7 @@ from app.core.support.router import router as support_router
 from app.core.users.router import router as users_router
 from app.database import Database
 from dentalpin_kit.mail import Mailer
+from dentalpin_kit.peers import read_networks
 from dentalpin_kit.requests import RequestsLayer, RouteLayer
 
 logger = logging.getLogger(__name__)

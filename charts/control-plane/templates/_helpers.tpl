@@ -43,6 +43,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - { name: DENTALPIN_BACKUPS_AT_ONCE, value: {{ .Values.backups.atOnce | quote }} }
 - { name: DENTALPIN_BACKUP_CHECKS, value: {{ .Values.backups.checks | quote }} }
 - { name: DENTALPIN_REQUESTS_PER_MINUTE, value: {{ .Values.requestsPerMinute | quote }} }
+- { name: DENTALPIN_TRUSTED_PROXIES, value: {{ join "," .Values.trustedProxies | quote }} }
 - { name: DENTALPIN_WORKER_SLOTS, value: {{ .Values.worker.slots | quote }} }
 {{- range $name, $value := dict
   "DENTALPIN_OPERATORS_MAIL" .Values.mail.operators

@@ -5,11 +5,15 @@ from dataclasses import replace
 import pyotp
 import pytest
 from sqlalchemy import text
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from control_plane.access.scopes import ALL, Kind, Role
 from control_plane.access.service import IDLE
 from control_plane.access.signing_in import LASTS
 from control_plane.access.throttle import Requests
+from control_plane.api import serving
+from control_plane.main import create_app
+from dentalpin_kit.peers import read_networks
 from tests.control_plane.access.conftest import PASSWORD, anonymous, signed_in, with_password
 from tests.support.platform import api_of
 
@@ -46,6 +50,19 @@ async def test_a_code_is_needed_and_good_once(client, platform, clock, somebody)
     later = await anonymous(client).post("/v1/session", json={**RIGHT, "code": app.at(clock.now())})
 
     assert (without.json()["code"], again.json()["code"], later.status_code) == ("second_factor_needed", "sign_in_refused", 201)
+
+
+async def test_only_a_trusted_proxy_says_whose_attempt_it_is(client, platform, somebody):
+    """Else an attacker chooses a new address each time, or one attacker behind the proxy keeps everybody else out."""
+    trusting = replace(platform, settings=platform.settings.model_copy(update={"trusted_proxies": read_networks("127.0.0.1")}))
+    own = serving(create_app(trusting), trusting.settings)
+    own.load()
+    assert not isinstance(own.loaded_app, ProxyHeadersMiddleware)
+    async with api_of(trusting) as behind:
+        tried = [await behind.post("/v1/session", json=WRONG, headers={"X-Forwarded-For": f"6.6.6.{n}, 198.51.100.1"}) for n in range(6)]
+        else_where = await behind.post("/v1/session", json=WRONG, headers={"X-Forwarded-For": "198.51.100.2"})
+    assert [one.status_code for one in tried] == [401] * 5 + [429]
+    assert else_where.status_code == 401
 
 
 @pytest.mark.parametrize("passing", [IDLE, LASTS])

@@ -2,14 +2,18 @@
 
 import asyncio
 import re
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import func, select
 
 from control_plane.operations.models import Operation
 from control_plane.signup import service
+from control_plane.signup.forms import new_token
 from control_plane.signup.models import Signup
+from control_plane.signup.pages import SENDING
 from control_plane.tenants.models import Tenant
+from dentalpin_kit.peers import read_networks
 from tests.support.platform import MODULES, api_of
 from tests.support.progress import attest_claimed, begin_step, finish, give_up
 
@@ -354,3 +358,14 @@ async def test_before_the_first_release_the_page_says_that_it_is_starting(migrat
 async def test_in_spanish_errors_are_spanish(client):
     response = await send(client, language="es", tax_id="B12345675")
     assert "No es un número fiscal válido" in response.text
+
+
+async def test_one_address_sends_so_many_forms_an_hour_and_no_other_waits_for_it(platform, client):
+    """Each keeps a place of those there are, and may mail somebody who never heard of us."""
+    sent = [await send(client, token=new_token(), email="nobody") for _ in range(SENDING.most + 1)]
+    assert [one.status_code for one in sent[-2:]] == [422, 422]
+    assert ["Too many attempts" in one.text for one in sent[-2:]] == [False, True]
+    settings = platform.settings.model_copy(update={"trusted_proxies": read_networks("127.0.0.1")})
+    async with api_of(replace(platform, settings=settings)) as elsewhere:
+        elsewhere.headers["X-Forwarded-For"] = "198.51.100.7"
+        assert "Too many attempts" not in (await send(elsewhere, token=new_token(), email="nobody")).text

@@ -4,11 +4,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
+
+from dentalpin_kit.peers import Networks, client_of
 
 from .passwords import Passwords
 from .sealing import Sealer
@@ -16,9 +17,6 @@ from .throttle import Throttle
 from .tokens import PAGE_LIFETIME, AccessTokens
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
-Networks = tuple[IPv4Network | IPv6Network, ...]
 
 
 @dataclass(frozen=True)
@@ -80,29 +78,6 @@ def changes_something(method: str) -> bool:
 
 
 def peer_of(connection: HTTPConnection) -> str:
-    """The address at the other end of the connection, whatever headers say.
-
-    Where that is a proxy the operator named, the last address in X-Forwarded-For that none of those proxies wrote for another of them:
-    each appends whom it was asked by, so what a client wrote itself stands further left.
-    """
+    """The address at the other end of the connection, whatever headers say, unless a proxy the operator named says it."""
     peer = connection.client.host if connection.client else "unknown"
-    trusted = auth_state(connection).trusted_proxies
-    if not trusted:
-        return peer
-    told = [entry.strip() for entry in ",".join(connection.headers.getlist("x-forwarded-for")).split(",") if entry.strip()]
-    while told and _within(peer, trusted):
-        peer = told.pop()
-    return peer
-
-
-def read_networks(text: str) -> Networks:
-    """Networks from a setting: `10.0.0.0/8, 192.0.2.7`. Raises ValueError."""
-    return tuple(ip_network(entry.strip()) for entry in text.split(",") if entry.strip())
-
-
-def _within(peer: str, networks: Networks) -> bool:
-    try:
-        address = ip_address(peer)
-    except ValueError:
-        return False
-    return any(address in network for network in networks)
+    return client_of(peer, connection.headers.getlist("x-forwarded-for"), auth_state(connection).trusted_proxies)
