@@ -22,6 +22,7 @@ from control_plane.access.errors import (
 from control_plane.access.models import Account, AccountSession, Reseller, TenantGrant
 from control_plane.access.passwords import Passwords, check_strength
 from control_plane.access.scopes import ROLES, Kind, Role
+from control_plane.audit import service as audit
 from control_plane.tenants.models import Tenant
 from dentalpin_kit.tokens import SigningKey, TokenRefused, sign, verify
 
@@ -131,6 +132,23 @@ async def grant_to_maker(session: AsyncSession, actor: Actor, tenant: Tenant, *,
         await grant(session, tenant, account_id=actor.account_id, at=at)
     elif actor.kind == Kind.RESELLER and actor.reseller_id is not None:
         await grant(session, tenant, reseller_id=actor.reseller_id, at=at)
+
+
+async def owner_corrected(session: AsyncSession, tenant: Tenant, before: str, *, actor: Actor, at: datetime) -> None:
+    """Whoever read the mail of the address that was wrong owns nothing here from now on; whoever has an account with the right one does.
+
+    The tenant is locked and has its new address. An actor who corrects their own address away keeps what they have.
+    """
+    wrong = select(TenantGrant, Account).join(Account, Account.id == TenantGrant.account_id)
+    wrong = wrong.where(TenantGrant.tenant_id == tenant.id, TenantGrant.ended_at.is_(None), Account.email == before.lower())
+    for held, account in await session.execute(wrong):
+        if account.id != actor.account_id:
+            held.ended_at = at
+            audit.record(session, actor, "tenant.access_ended", at=at, tenant_id=tenant.id, grant=str(held.id), account=str(account.id))
+    right = await session.scalar(select(Account).where(Account.email == tenant.owner_email.lower(), Account.kind == Kind.OWNER))
+    if right is not None and right.disabled_at is None:
+        await grant(session, tenant, account_id=right.id, at=at)
+        audit.record(session, actor, "tenant.access_granted", at=at, tenant_id=tenant.id, account_id=str(right.id), by="the owner's mail")
 
 
 async def end_grant(session: AsyncSession, tenant: Tenant, grant_id: UUID, *, at: datetime) -> TenantGrant:

@@ -92,6 +92,17 @@ async def take_second_factor(account: LockedAccount, session: Session, actor: Cu
     return AccountOut.of(account)
 
 
+@router.delete("/accounts/{account_id}/oidc", dependencies=[WRITE])
+async def unlink_identity(account: LockedAccount, session: Session, actor: CurrentActor, platform: ThisPlatform) -> AccountOut:
+    """Forget whose identity at the provider this account is; every session ends. Who next comes from there with its address is linked."""
+    now = platform.clock.now()
+    if account.oidc_subject is not None:
+        audit.record(session, actor, "account.oidc_unlinked", at=now, account=str(account.id), issuer=account.oidc_issuer)
+        account.oidc_issuer, account.oidc_subject = None, None
+        await accounts.end_sessions(session, account.id, at=now)
+    return AccountOut.of(account)
+
+
 @router.delete("/accounts/{account_id}", dependencies=[WRITE])
 async def disable_account(account: LockedAccount, session: Session, actor: CurrentActor, platform: ThisPlatform) -> AccountOut:
     """None of its sessions and keys is accepted from now on. The account stays, since the audit names it."""

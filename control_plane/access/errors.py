@@ -123,6 +123,16 @@ class KeyOver(Conflict):
         super().__init__(f"The key {prefix!r} is revoked or has expired: it cannot be rotated. Make a new one.", prefix=prefix)
 
 
+class KeyOfAnother(DomainError):
+    """Whoever is shown a key acts as the person it is of."""
+
+    status: ClassVar[int] = 403
+    code: ClassVar[str] = "key_of_another"
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__(f"The key {prefix!r} is another person's: they rotate it themselves. You can revoke it.", prefix=prefix)
+
+
 class ScopeUnknown(Invalid):
     code: ClassVar[str] = "scope_unknown"
 

@@ -127,6 +127,7 @@ class AccountOut(BaseModel):
     name: str
     reseller_id: UUID | None
     second_factor_since: datetime | None
+    oidc_issuer: str | None = Field(description="The identity provider it is linked to, since somebody signed in there; null: to none.")
     created_at: datetime
     disabled_at: datetime | None
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from control_plane.access.actors import Actor
-from control_plane.access.errors import KeyOver, NeedsASession, NotAuthenticated, ScopeUnknown, UnknownKey
+from control_plane.access.errors import KeyOfAnother, KeyOver, NeedsASession, NotAuthenticated, ScopeUnknown, UnknownKey
 from control_plane.access.models import Account, AccountSession, OperatorKey
 from control_plane.access.scopes import ALL, ROLES, Kind
 from control_plane.access.secret_files import write_secret
@@ -121,8 +121,18 @@ async def create_key_for(
 
 
 async def rotate_key(session: AsyncSession, actor: Actor, prefix: str, *, at: datetime, overlap: timedelta) -> tuple[OperatorKey, str]:
-    """A key with the same rights and the same span of life; the old one ends when `overlap` is over. Raises UnknownKey, KeyOver."""
+    """A key with the same rights and the same span of life; the old one ends when `overlap` is over.
+
+    The new key is shown to the actor, so it is no other person's and has no more rights than theirs. Raises UnknownKey, KeyOver,
+    KeyOfAnother, ScopeUnknown.
+    """
     old = await own_key(session, actor, prefix)
+    if old.account_id is not None and old.account_id != actor.account_id:
+        raise KeyOfAnother(prefix)
+    account = await session.get(Account, old.account_id) if old.account_id else None
+    held = ALL if account is None else ROLES[account.kind, account.role]
+    if beyond := sorted((held if old.scopes is None else held & frozenset(old.scopes)) - actor.scopes):
+        raise ScopeUnknown(beyond)
     if old.revoked_at is not None or (old.expires_at is not None and old.expires_at <= at):
         raise KeyOver(prefix)
     expires_at = at + (old.expires_at - old.created_at) if old.expires_at else None

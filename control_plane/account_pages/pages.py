@@ -77,6 +77,9 @@ async def invite_owner(tenant: LockedTenant, request: Request, session: Session,
         return await _people(request, session, tenant, problem=say("error.email"))
     now = platform.clock.now()
     account = await session.scalar(select(Account).where(Account.email == address))
+    if account is not None and (account.kind is not Kind.OWNER or account.disabled_at is not None):
+        # Whose account it is otherwise is nobody's business here.
+        return await _people(request, session, tenant, problem=say("people.invite.unfit"))
     if account is None:
         name = address.partition("@")[0]
         account = await accounts.create_account(

@@ -7,12 +7,12 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.access import accounts
 from control_plane.access.actors import Actor
-from control_plane.access.errors import UnknownAccount, UnknownReseller
+from control_plane.access.errors import AccountExists, UnknownAccount, UnknownReseller
 from control_plane.access.models import Account, Reseller
 from control_plane.access.scopes import Kind, Role
 from control_plane.audit import service as audit
@@ -25,6 +25,8 @@ from control_plane.resellers.schemas import BrandChange, Correspondence, NewTerm
 from control_plane.resellers.terms import PRODUCTS_OWN, Payer, Terms
 from control_plane.tenants import slugs
 from control_plane.tenants.errors import InvalidSlug
+from control_plane.tenants.models import Tenant
+from control_plane.tenants.states import TenantState
 
 
 async def find(session: AsyncSession, reseller_id: UUID, *, lock: bool = False) -> Reseller:
@@ -166,6 +168,11 @@ def _logo(text: str) -> bytes:
 async def hire(session: AsyncSession, reseller: Reseller, new: StaffMember, *, actor: Actor, at: datetime) -> Account:
     """An account of the reseller's staff. Raises AccountExists, RoleUnfit."""
     role = Role.ADMIN if new.role == "admin" else Role.STAFF
+    address = str(new.email).lower()
+    owns = select(Tenant.id).where(func.lower(Tenant.owner_email) == address, Tenant.state != TenantState.DELETED)
+    if await session.scalar(owns.limit(1)) is not None:
+        # An address has one account: as a reseller's staff its person could not reach the clinic any more.
+        raise AccountExists(address)
     account = await accounts.create_account(
         session, kind=Kind.RESELLER, role=role, email=str(new.email), name=new.name, reseller_id=reseller.id, at=at
     )

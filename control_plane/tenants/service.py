@@ -7,6 +7,7 @@ from sqlalchemy import Select, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from control_plane.access import accounts
 from control_plane.access.actors import Actor
 from control_plane.access.requires import visible
 from control_plane.audit import service as audit
@@ -250,7 +251,8 @@ async def invite(session: AsyncSession, platform: Platform, tenant: Tenant, emai
     now = platform.clock.now()
     if email is not None and email != tenant.owner_email:
         audit.record(session, actor, "tenant.owner_corrected", at=now, tenant_id=tenant.id, before=tenant.owner_email, after=email)
-        tenant.owner_email = email
+        before, tenant.owner_email = tenant.owner_email, email
+        await accounts.owner_corrected(session, tenant, before, actor=actor, at=now)
         content = parse((await revisions.desired(session, tenant)).document)
         update = {"generation": tenant.generation + 1, "owner": content.owner.model_copy(update={"email": email})}
         revisions.record(session, tenant, content.model_copy(update=update), actor=actor, at=now)

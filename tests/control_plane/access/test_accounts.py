@@ -36,6 +36,20 @@ async def test_nobody_makes_a_key_with_more_rights_than_their_own(client, people
     assert same["scopes"] == ["access:write", "audit:read"]
 
 
+async def test_nobody_is_shown_a_key_that_acts_as_another_or_may_do_more(client, people):
+    """Rotating shows the new key: a limited key would get all rights by it, and an administrator somebody else's name in the audit."""
+    limited = (await client.post("/v1/keys", json={"name": "x", "scopes": ["access:write", "access:read"]})).json()
+    listed = (await client.get("/v1/keys")).json()["items"]
+    everything = next(one["prefix"] for one in listed if one["account_id"] is None and one["scopes"] is None)
+    theirs = next(one["prefix"] for one in listed if one["account_id"] == str(people.accounts[OWNER]))
+    more = await as_key(client, limited["key"], "POST", f"/v1/keys/{everything}/rotate", json={})
+    other = await client.post(f"/v1/keys/{theirs}/rotate", json={})
+    own = await client.post(f"/v1/keys/{theirs}/rotate", json={}, headers=people.headers[OWNER])
+
+    assert (more.json()["code"], other.json()["code"], own.status_code) == ("scope_unknown", "key_of_another", 201)
+    assert (await client.delete(f"/v1/keys/{theirs}")).status_code == 200
+
+
 async def test_after_a_rotation_both_keys_work_until_the_overlap_is_over(client, clock):
     old = (await client.post("/v1/keys", json={"name": "ci", "scopes": ["releases:read"], "expires_in_days": 90})).json()
     new = (await as_key(client, old["key"], "POST", f"/v1/keys/{old['prefix']}/rotate", json={"overlap_hours": 2})).json()

@@ -124,6 +124,21 @@ async def test_an_operator_comes_back_signed_in_and_is_known_by_subject_from_the
     assert audit.count("session.begun") == 2
 
 
+async def test_an_administrator_unlinks_an_account_and_the_next_identity_with_its_address_is_linked(client, sign_in, ana):
+    first = await sign_in()
+    linked = (await client.get(f"/v1/accounts/{ana['id']}")).json()["oidc_issuer"]
+    unlinked = [await client.delete(f"/v1/accounts/{ana['id']}/oidc") for _ in range(2)]
+    ended = await first.browser.get("/v1/session")
+    successor = await sign_in(sub="s-2")
+    before = await sign_in(sub="s-1")
+    actions = [each["action"] for each in (await client.get("/v1/audit")).json()["items"]]
+
+    assert linked
+    assert [(one.status_code, one.json()["oidc_issuer"]) for one in unlinked] == [(200, None)] * 2
+    assert (ended.status_code, successor.answer.status_code, before.answer.json()["code"]) == (401, 303, "oidc_no_account")
+    assert actions.count("account.oidc_unlinked") == 1
+
+
 async def test_who_is_no_operator_or_was_not_checked_is_not_let_in(client, sign_in, ana):
     await with_password(client, Kind.OWNER, Role.OWNER, "owner@clinic.example")
     codes = [

@@ -6,6 +6,7 @@ from sqlalchemy import func, select
 
 from control_plane.access import accounts
 from control_plane.access.models import Account, TenantGrant
+from control_plane.access.scopes import Kind, Role
 from control_plane.mail.models import OutgoingMail
 from control_plane.tenants import service as tenants
 from control_plane.tenants.schemas import NewTenant
@@ -115,3 +116,36 @@ async def test_backups_and_exports_are_asked_for_here(site, platform):
     refused = await site.post("/account/clinics/sol/data/export", headers=OWN)
     assert refused.status_code in (303, 409)
     assert "text/html" in refused.headers.get("content-type", "text/html")
+
+
+async def test_who_read_the_mail_of_a_wrong_address_has_nothing_once_it_is_corrected(site, platform):
+    """The link of a mistyped address let its reader in as the owner, who may erase the clinic: correcting the address ends that."""
+    await clinic(platform, email="anna@sol.example")
+    await enter(site, platform, "anna@sol.example")
+    inside = await site.get("/account/clinics/sol")
+
+    async def correct(address):
+        async with platform.database.transaction() as session:
+            await tenants.invite(session, platform, await tenants.find(session, "sol", lock=True), address, actor=OPERATOR)
+
+    await correct("ana@sol.example")
+    after = await site.get("/account/clinics/sol")
+    await correct("anna@sol.example")
+    back = await site.get("/account/clinics/sol")
+    assert [one.status_code for one in (inside, after, back)] == [200, 404, 200]
+
+
+async def test_whose_account_another_address_is_nobody_learns_here(site, platform):
+    await clinic(platform)
+    await enter(site, platform)
+    now = platform.clock.now()
+    async with platform.database.transaction() as session:
+        operator = {"kind": Kind.OPERATOR, "role": Role.ADMIN, "email": "root@platform.example", "name": "x", "reseller_id": None}
+        await accounts.create_account(session, **operator, at=now)
+        gone = {**operator, "kind": Kind.OWNER, "role": Role.OWNER, "email": "gone@sol.example"}
+        await accounts.disable(session, await accounts.create_account(session, **gone, at=now), at=now)
+    told = [
+        await site.post("/account/clinics/sol/people", data={"email": each}, headers=OWN)
+        for each in ("root@platform.example", "gone@sol.example")
+    ]
+    assert [(one.status_code, "cannot be given access" in one.text, "operator" in one.text) for one in told] == [(422, True, False)] * 2

@@ -111,9 +111,13 @@ async def test_a_reseller_hires_and_dismisses_its_own_people_only(client, north,
     hired = await north.ask("POST", "/staff", json={"email": "eva@north.example", "name": "Eva"})
     (stranger,) = [one["id"] for one in (await south.ask("GET", "/staff")).json()["items"] if one["role"] == "staff"]
     refused = await north.ask("DELETE", f"/staff/{stranger}")
+    await client.post("/v1/tenants", json={"name": "Sol", "slug": "sol", "country": "ES", "owner_email": "Ana@sol.example", "modules": []})
+    owners = await north.ask("POST", "/staff", json={"email": "ana@sol.example", "name": "Ana"})
     by_staff = await north.ask("POST", "/staff", role="staff", json={"email": "x@north.example", "name": "x"})
     gone = await north.ask("DELETE", f"/staff/{hired.json()['id']}")
 
     assert (hired.status_code, hired.json()["invitation"] is not None) == (201, True)
     assert (refused.json()["code"], by_staff.json()["code"]) == ("unknown_account", "scope_needed")
+    # Its person could not reach their own clinic any more: an address has one account.
+    assert owners.json()["code"] == "account_exists"
     assert gone.json()["disabled_at"] is not None
