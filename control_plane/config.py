@@ -1,5 +1,6 @@
 """Settings of the platform's processes (API, worker, command line), read from the environment."""
 
+import json
 import re
 from datetime import date
 from decimal import Decimal
@@ -47,6 +48,8 @@ class Settings(BaseSettings):
     deployer: Literal["local", "kubernetes"] = "local"
     runtime_image: str | None = None
     """On Kubernetes: the image of releases that were registered from a folder (the platform's own, as its chart sets it)."""
+    runtime_registry: SecretStr | None = None
+    """On Kubernetes: what nodes pull the runtime's images with, where they cannot by themselves; a docker configuration, as JSON."""
     mail_folder: Path | None = None
     smtp_url: SecretStr | None = None
     """smtp://user:password@host:port or smtps://…; absent: mails are files in `mail_folder`."""
@@ -126,6 +129,20 @@ class Settings(BaseSettings):
     """How long after its date an invoice for a bank transfer is to be paid."""
     export_days: int = Field(14, ge=1)
     """How long an export that was asked for can be downloaded."""
+
+    @field_validator("runtime_registry")
+    @classmethod
+    def _docker_configuration(cls, value: SecretStr | None) -> SecretStr | None:
+        try:
+            held = json.loads(value.get_secret_value()) if value else {"auths": {}}
+        except ValueError:
+            held = None
+        if not isinstance(held, dict) or not isinstance(held.get("auths"), dict):
+            # The value holds passwords: it is not repeated.
+            raise ValueError(
+                'DENTALPIN_RUNTIME_REGISTRY is a docker configuration: {"auths": {"registry.example": {"auth": "…"}}}'
+            ) from None
+        return value
 
     @field_validator("operator_key")
     @classmethod

@@ -183,6 +183,15 @@ class Renders(Protocol):
 
 
 @runtime_checkable
+class MakesRoom(Protocol):
+    """A deployer where files need a place before anything was applied."""
+
+    async def make_room(self, tenant: Placement, revision: dict[str, Any], database: DatabaseAddress) -> None:
+        """Everything `apply` makes but what runs: `replace_files` finds room then. Applied before → nothing."""
+        ...
+
+
+@runtime_checkable
 class Closes(Protocol):
     """A deployer that keeps connections open."""
 

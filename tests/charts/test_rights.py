@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from control_plane.deployers.base import DeployerUnavailable, Need, RuntimeRefused
-from tests.control_plane.deployers.kubernetes.conftest import TENANT, simulation, world
+from tests.control_plane.deployers.kubernetes.conftest import REGISTRY, TENANT, simulation, world
 from tests.support.charts import ROOT, only, render
 
 __all__ = ["simulation", "world"]
@@ -30,7 +30,10 @@ async def a_life(world):
     kept = b"".join([piece async for piece in world.deployer.files(TENANT)])
     await world.deployer.stop(TENANT)
     await world.deployer.replace_files(TENANT, whole(kept))
+    world.pull_with(REGISTRY)
     await world.settled(4, ("patients",))
+    world.pull_with(None)
+    await world.settled(5, ("patients",))
     await world.deployer.remove(TENANT)
 
 

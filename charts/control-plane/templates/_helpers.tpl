@@ -65,7 +65,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- range list "DATABASE_URL" "DENTALPIN_SIGNING_KEY" "DENTALPIN_VAULT_KEYS" "DENTALPIN_OPERATOR_KEY" }}
 - { name: {{ . }}, valueFrom: { secretKeyRef: { name: {{ $.Values.secretName | quote }}, key: {{ . }} } } }
 {{- end }}
-{{- range list "TENANT_DATABASE_ADMIN_URL" "DENTALPIN_SMTP_URL" "DENTALPIN_OBJECT_STORE_KEY_ID" "DENTALPIN_OBJECT_STORE_SECRET" "STRIPE_SECRET_KEY" "DENTALPIN_STRIPE_WEBHOOK_SECRET" }}
+{{- range list "TENANT_DATABASE_ADMIN_URL" "DENTALPIN_SMTP_URL" "DENTALPIN_RUNTIME_REGISTRY" "DENTALPIN_OBJECT_STORE_KEY_ID" "DENTALPIN_OBJECT_STORE_SECRET" "STRIPE_SECRET_KEY" "DENTALPIN_STRIPE_WEBHOOK_SECRET" }}
 - { name: {{ . }}, valueFrom: { secretKeyRef: { name: {{ $.Values.secretName | quote }}, key: {{ . }}, optional: true } } }
 {{- end }}
 {{- end }}

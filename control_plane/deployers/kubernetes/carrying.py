@@ -7,6 +7,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -29,16 +30,25 @@ CARRYING_SECONDS: Final = 7000.0
 _TOKEN: Final = timedelta(minutes=5)
 
 
+@dataclass(frozen=True, slots=True)
+class Courier:
+    """What every courier is sent with."""
+
+    key: SigningKey
+    pull: bool
+    """Whether its image is pulled with the platform's credentials."""
+
+
 async def carried(
-    handle: Handle, clinic: ClinicFacts, key: SigningKey, method: str, path: str, content: AsyncIterable[bytes] | None = None
+    handle: Handle, clinic: ClinicFacts, courier: Courier, method: str, path: str, content: AsyncIterable[bytes] | None = None
 ) -> AsyncGenerator[bytes, None]:
     """The body of the courier's 2xx answer, piece by piece. Raises RuntimeRefused for its 4xx, DeployerUnavailable for everything else."""
     namespace = clinic.namespace
-    manifests = render_courier(clinic, handle.facts)
+    manifests = render_courier(clinic, handle.facts, pull=courier.pull)
     try:
         applied = {manifest["kind"]: await handle.api.apply(manifest) for manifest in manifests}
         pod = await _ready(handle, namespace, applied["Job"]["metadata"]["uid"])
-        token = sign(key, audience=str(clinic.tenant_id), purpose=PURPOSE, lifetime=_TOKEN)
+        token = sign(courier.key, audience=str(clinic.tenant_id), purpose=PURPOSE, lifetime=_TOKEN)
         async with aclosing(_asked(handle, pod, method, path, f"Bearer {token}", content)) as answer:
             status = int(await anext(answer))
             if not 200 <= status < 300:

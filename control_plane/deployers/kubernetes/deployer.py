@@ -31,7 +31,7 @@ from control_plane.deployers.base import (
 )
 from control_plane.deployers.kubernetes import control, secrets
 from control_plane.deployers.kubernetes.api import TAKE_OVER, Object
-from control_plane.deployers.kubernetes.carrying import carried, save
+from control_plane.deployers.kubernetes.carrying import Courier, carried, save
 from control_plane.deployers.kubernetes.facts import ClinicFacts, Credentials, namespace_of, tenant_of
 from control_plane.deployers.kubernetes.handles import Clusters, Handle
 from control_plane.deployers.kubernetes.rendering import (
@@ -90,7 +90,9 @@ class KubernetesDeployer:
     def __init__(self, settings: Settings, key: SigningKey, clusters: Clusters) -> None:
         self._usual_image = settings.runtime_image
         self._smtp_url = settings.smtp_url.get_secret_value() if settings.smtp_url else None
+        self._registry = settings.runtime_registry.get_secret_value() if settings.runtime_registry else None
         self._key, self._clusters = key, clusters
+        self._courier = Courier(key, pull=self._registry is not None)
 
     async def close(self) -> None:
         await self._clusters.close()
@@ -126,13 +128,19 @@ class KubernetesDeployer:
                 return
         await self._apply_all(handle, manifests)
 
+    async def make_room(self, tenant: Placement, revision: dict[str, Any], database: DatabaseAddress) -> None:
+        handle = await self._clusters.of(tenant.tenant_id)
+        if await handle.api.get("Deployment", namespace_of(tenant.tenant_id), CLINIC) is None:
+            clinic = ClinicFacts.of(tenant, revision, database, image=self._image(tenant), serial=database.serial)
+            await self._apply_all(handle, await self._render(handle, replace(clinic, suspended=True)))
+
     async def would_restart(self, tenant_id: UUID, database: DatabaseAddress) -> bool:
         handle = await self._clusters.of(tenant_id)
         running = await handle.api.get("Deployment", namespace_of(tenant_id), CLINIC)
         if running is None:
             return False
         clinic = replace(await self._facts(handle, running), database=database, credentials_serial=database.serial)
-        planned: str = render(clinic, handle.facts, {}).pod_digest
+        planned: str = render(clinic, handle.facts, {}, self._registry).pod_digest
         return bool(planned != running["metadata"]["annotations"].get(POD_DIGEST))
 
     async def observe(self, tenant_id: UUID) -> Observation:
@@ -193,13 +201,13 @@ class KubernetesDeployer:
 
     async def files(self, tenant_id: UUID) -> AsyncGenerator[bytes, None]:
         handle, clinic = await self._applied(tenant_id)
-        async with aclosing(carried(handle, clinic, self._key, "GET", "/files")) as content:
+        async with aclosing(carried(handle, clinic, self._courier, "GET", "/files")) as content:
             async for piece in content:
                 yield piece
 
     async def replace_files(self, tenant_id: UUID, content: AsyncIterable[bytes]) -> None:
         handle, clinic = await self._applied(tenant_id)
-        async with aclosing(carried(handle, clinic, self._key, "PUT", "/files", content)) as pieces:
+        async with aclosing(carried(handle, clinic, self._courier, "PUT", "/files", content)) as pieces:
             answer = b"".join([piece async for piece in pieces])
         data_key = jsonlib.loads(answer)["data"]["data_key"]
         if data_key is not None:
@@ -207,7 +215,7 @@ class KubernetesDeployer:
 
     async def export(self, tenant: Placement, file: Path) -> None:
         handle, clinic = await self._applied(tenant.tenant_id)
-        await save(carried(handle, clinic, self._key, "GET", "/export"), file)
+        await save(carried(handle, clinic, self._courier, "GET", "/export"), file)
 
     async def stop(self, tenant_id: UUID) -> None:
         handle = await self._clusters.of(tenant_id)
@@ -281,7 +289,7 @@ class KubernetesDeployer:
             )
         held = replace(held, smtp_url=self._smtp_url if handle.facts.mail_port is not None else None)
         database = clinic.database
-        return render(clinic, handle.facts, held.entries(database, database.owner_role, database.app_role))
+        return render(clinic, handle.facts, held.entries(database, database.owner_role, database.app_role), self._registry)
 
     async def _credentials(self, handle: Handle, tenant_id: UUID, serial: int) -> Credentials:
         namespace = namespace_of(tenant_id)
@@ -403,7 +411,7 @@ class KubernetesDeployer:
         job = next((one for one in handle.mirror.inside("Job", namespace) if one["metadata"]["name"] == name), None)
         if job is None:
             facts = await self._facts(handle, deployment)
-            handle.mirror.put("Job", await handle.api.apply(render_removal(facts, handle.facts)))
+            handle.mirror.put("Job", await handle.api.apply(render_removal(facts, handle.facts, pull=self._registry is not None)))
             return Verdict(Stage.UNDER_WAY, None, "The data of what was taken out is being removed.")
         pods = [pod for pod in handle.mirror.inside("Pod", namespace) if _owned_by(pod, job)]
         return judge_removal(job, pods)

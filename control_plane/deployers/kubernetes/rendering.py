@@ -61,13 +61,16 @@ class Manifests:
         return tuple(one for one in self.objects if one["kind"] in ("CronJob", "Deployment"))
 
 
-def render(clinic: ClinicFacts, cluster: ClusterFacts, secret: Mapping[str, str]) -> Manifests:
-    """All objects of a clinic. `secret` is what its Secret holds, as text by name."""
-    context = _context(clinic, cluster) | {"entries": dict(secret)}
+def render(clinic: ClinicFacts, cluster: ClusterFacts, secret: Mapping[str, str], registry: str | None = None) -> Manifests:
+    """All objects of a clinic. `secret` is what its Secret holds, as text by name; `registry` what images are pulled with, as a docker
+    configuration, where nodes cannot by themselves."""
+    context = _context(clinic, cluster, pull=registry is not None) | {"entries": dict(secret), "registry": registry}
     objects = [manifest for name in ORDER for manifest in _load(name, context)]
     deployment = objects[-1]
     pod_digest = _digest(deployment["spec"]["template"])
-    digest = _digest([_counted(one) for one in objects])
+    # Nobody can try passwords against a digest without the clinic's own key.
+    key = secret.get(SECRET_KEY, "").encode()
+    digest = _digest([_counted(one, key) for one in objects])
     deployment["metadata"]["annotations"] = {
         DIGEST: digest,
         POD_DIGEST: pod_digest,
@@ -101,14 +104,14 @@ def _gibibytes(quantity: str) -> int | None:
     return int(found[1]) * (1024 if found[2] == "Ti" else 1) if found else None
 
 
-def render_removal(clinic: ClinicFacts, cluster: ClusterFacts) -> Manifest:
+def render_removal(clinic: ClinicFacts, cluster: ClusterFacts, *, pull: bool = False) -> Manifest:
     """The Job that takes out the data of modules which no pod serves any more."""
-    return _load("removal", _context(clinic, cluster))[0]
+    return _load("removal", _context(clinic, cluster, pull=pull))[0]
 
 
-def render_courier(clinic: ClinicFacts, cluster: ClusterFacts) -> list[Manifest]:
+def render_courier(clinic: ClinicFacts, cluster: ClusterFacts, *, pull: bool = False) -> list[Manifest]:
     """The Job that carries files and exports between the clinic's volume and the platform, and who may ask it."""
-    return _load("courier", _context(clinic, cluster))
+    return _load("courier", _context(clinic, cluster, pull=pull))
 
 
 def hosts_of(clinic: ClinicFacts, cluster: ClusterFacts) -> tuple[str, ...]:
@@ -121,8 +124,9 @@ def as_yaml(objects: Sequence[Manifest]) -> str:
     return "---\n".join(yaml.safe_dump(one, sort_keys=False, allow_unicode=True, width=140) for one in objects)
 
 
-def _context(clinic: ClinicFacts, cluster: ClusterFacts) -> dict[str, Any]:
+def _context(clinic: ClinicFacts, cluster: ClusterFacts, *, pull: bool) -> dict[str, Any]:
     return {
+        "pull": pull,
         "clinic": clinic,
         "cluster": cluster,
         "domain": DOMAIN,
@@ -188,11 +192,9 @@ def _quoted(value: Any) -> str:
     return _NO_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False, sort_keys=True))
 
 
-def _counted(manifest: Manifest) -> Manifest:
+def _counted(manifest: Manifest, key: bytes) -> Manifest:
     """As the digest sees it: a clinic that sleeps is the same clinic, and secrets are told by nothing that is shown."""
     if manifest["kind"] == "Secret":
-        # Nobody can try passwords against it without the clinic's own key.
-        key = str((manifest["data"] or {}).get(SECRET_KEY, "")).encode()
         return {**manifest, "data": hmac.digest(key, json.dumps(manifest["data"], sort_keys=True).encode(), "sha256").hex()}
     if manifest["kind"] == "Deployment":
         return {**manifest, "spec": {**manifest["spec"], "replicas": None}}

@@ -17,6 +17,7 @@ from control_plane.backups.models import Backup
 from control_plane.backups.service import newest
 from control_plane.databases.base import KnowsSchema
 from control_plane.databases.names import beside
+from control_plane.deployers.base import MakesRoom
 from control_plane.operations.kinds import OperationKind, StepName
 from control_plane.operations.models import Operation
 from control_plane.operations.steps.base import Outcome, Step, Tools, Work
@@ -53,6 +54,8 @@ async def load(work: Work, tools: Tools) -> Outcome:
     tenant_id = work.placement.tenant_id
     backup = await _asked(work, tools)
     if work.kind is OperationKind.CLONE:
+        if isinstance(tools.deployer, MakesRoom):
+            await tools.deployer.make_room(work.placement, work.revision.document, tools.databases.address(tenant_id))
         await _load(work, tools, backup, beside(tenant_id, NEXT))
         await _put_in_place(work, tools, backup)
         return Outcome(result={"restored": str(backup.id)})

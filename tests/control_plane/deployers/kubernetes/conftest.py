@@ -8,7 +8,7 @@ import yaml
 
 from control_plane.config import Settings
 from control_plane.databases.names import app_role, database_name, owner_role
-from control_plane.deployers.base import DatabaseAddress, Placement
+from control_plane.deployers.base import DatabaseAddress, DeployerUnavailable, Placement
 from control_plane.deployers.kubernetes.api import Api
 from control_plane.deployers.kubernetes.deployer import KubernetesDeployer
 from control_plane.deployers.kubernetes.facts import ClusterFacts, namespace_of
@@ -22,6 +22,7 @@ from tests.support.kubernetes_cluster import serving
 
 IMAGE = "registry.example/dentalpin/runtime@sha256:" + "a" * 64
 TENANT = CLINICS["small"][0].tenant_id
+REGISTRY = '{"auths": {"registry.example": {"auth": "bm90LWEtc2VjcmV0"}}}'
 NAMESPACE = namespace_of(TENANT)
 DATABASE = DatabaseAddress("db.example", 5432, database_name(TENANT), owner_role(TENANT), app_role(TENANT))
 
@@ -58,8 +59,13 @@ class World:
         self.simulation, self.cluster = simulation, simulation.cluster
         api = Api("one", kubeconfig(url))
         self.handle = Handle("one", ClusterFacts(domain="clinics.example", reach="proxy"), api, Mirror(api, **mirror))
-        settings = Settings(database_url="postgresql://nobody", data=tmp_path)
-        self.deployer = KubernetesDeployer(settings, SigningKey.generate(), OneCluster(self.handle))
+        self.folder, self._key = tmp_path, SigningKey.generate()
+        self.pull_with(None)
+
+    def pull_with(self, registry):
+        """Another process of the platform, with these credentials of a registry."""
+        settings = Settings(database_url="postgresql://nobody", data=self.folder, runtime_registry=registry)
+        self.deployer = KubernetesDeployer(settings, self._key, OneCluster(self.handle))
 
     async def apply(self, generation=1, modules=("patients", "agenda"), *, image=IMAGE, limits=None, **placed):
         placement = Placement(TENANT, "dental-sol", "Dental Sol", f"oci://{image}", **placed)
@@ -71,9 +77,13 @@ class World:
         """Observe until it is so; the observation."""
         end = time.monotonic() + within
         while True:
-            seen = await self.deployer.observe(TENANT)
-            if seen.status == status and reason in (seen.reason or ""):
-                return seen
+            try:
+                seen = await self.deployer.observe(TENANT)
+                if seen.status == status and reason in (seen.reason or ""):
+                    return seen
+            except DeployerUnavailable as unavailable:
+                # A pod may go between the look at the cluster and the question to it; the worker asks again as well.
+                seen = unavailable
             assert time.monotonic() < end, seen
             await self.handle.mirror.moved(0.2)
 

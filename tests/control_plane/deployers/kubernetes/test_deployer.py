@@ -17,7 +17,7 @@ from control_plane.simulators.kubernetes.kinds import BY_KIND
 from control_plane.simulators.kubernetes.pods import Behaviour
 from dentalpin_kit.tokens import SigningKey
 from tests.control_plane.deployers.kubernetes.clinics import revision
-from tests.control_plane.deployers.kubernetes.conftest import DATABASE, IMAGE, NAMESPACE, TENANT, World, of_generation
+from tests.control_plane.deployers.kubernetes.conftest import DATABASE, IMAGE, NAMESPACE, REGISTRY, TENANT, World, of_generation
 from tests.support.kubernetes_cluster import serving
 
 ATTESTED, FAILED, STARTING, ABSENT = (ObservationStatus(each) for each in ("attested", "failed", "starting", "absent"))
@@ -322,6 +322,37 @@ async def test_files_and_exports_are_carried_by_a_job_that_is_gone_afterwards(wo
     await world.apply()
     after = world.get("Secret", "clinic")["data"]["data.key"]
     assert (after != before, base64.b64decode(after)) == (True, b"the key of the backup")
+
+
+async def test_files_are_put_where_nothing_was_ever_deployed(world):
+    """A copy of a clinic: its files come before it runs."""
+    await world.deployer.ensure_secrets(TENANT)
+    placement, document = Placement(TENANT, "dental-sol", "Dental Sol", f"oci://{IMAGE}"), revision(TENANT)
+    world.simulation.runtimes.restored_key = "the key of the backup"
+    await world.deployer.make_room(placement, document, DATABASE)
+    await world.deployer.replace_files(TENANT, pieces_of(b"a tar"))
+    assert not [name for name in world.names("Pod") if not name.startswith("courier")], "nothing of it has run"
+    await world.deployer.apply(placement, document, DATABASE)
+    assert (await world.until(ATTESTED)).generation == 1
+    await world.deployer.make_room(placement, document, DATABASE)
+    assert world.get("Deployment", "clinic")["spec"]["replicas"] == 1, "what runs is left alone"
+    assert base64.b64decode(world.get("Secret", "clinic")["data"]["data.key"]) == b"the key of the backup"
+
+
+async def test_images_are_pulled_with_the_platforms_credentials_where_it_has_some(world):
+    world.pull_with(REGISTRY)
+    await world.settled()
+    held = world.get("Secret", "registry")
+    assert (held["type"], base64.b64decode(held["data"][".dockerconfigjson"]).decode()) == ("kubernetes.io/dockerconfigjson", REGISTRY)
+    seen = []
+    world.rule(lambda pod: seen.append(pod["spec"].get("imagePullSecrets")), Behaviour())
+    await world.settled(2, ("patients",))
+    await world.deployer.export(Placement(TENANT, "dental-sol", "Dental Sol"), world.folder / "archive.zip")
+    backup = world.get("CronJob", "backup")["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert [each for each in (*seen, backup["imagePullSecrets"]) if each != [{"name": "registry"}]] == []
+    world.pull_with(None)
+    await world.settled(3, ("patients",))
+    assert world.names("Secret") == {"clinic", "credentials"}
 
 
 async def test_a_courier_that_cannot_start_says_why(world):
