@@ -73,7 +73,14 @@ class LocalDeployer:
                 answered=409,
                 code="older_generation",
             )
-        write_addresses(folder, database)
+        try:
+            write_addresses(folder, database)
+        except FileNotFoundError as error:
+            raise RuntimeRefused(
+                f"What {tenant.slug} had on this machine is gone, its passwords too. Restore its newest backup.",
+                answered=409,
+                code="secrets_missing",
+            ) from error
         if applied != revision:
             write_private(folder / REVISION, jsonlib.dumps(revision, ensure_ascii=False, indent=1))
         spec = {"slug": tenant.slug, "name": tenant.name, "digest": _digest(revision, database)}

@@ -60,9 +60,10 @@ async def load(work: Work, tools: Tools) -> Outcome:
         await _put_in_place(work, tools, backup)
         return Outcome(result={"restored": str(backup.id)})
     content = await _as_backed_up(work, tools, backup)
+    # Where machine or server were lost, the clinic's place and its roles' passwords were lost with them.
+    verifiers = await tools.deployer.ensure_secrets(tenant_id)
     await _put_in_place(work, tools, backup)
-    # A server that was lost took the roles along: they may sign in again once they have their passwords.
-    await tools.databases.ensure(tenant_id, await tools.deployer.ensure_secrets(tenant_id))
+    await tools.databases.ensure(tenant_id, verifiers)
     now = tools.platform.clock.now()
 
     async def write(session: AsyncSession, tenant: Tenant, operation: Operation) -> None:
