@@ -61,9 +61,9 @@ async def load(work: Work, tools: Tools) -> Outcome:
         return Outcome(result={"restored": str(backup.id)})
     content = await _as_backed_up(work, tools, backup)
     # Where machine or server were lost, the clinic's place and its roles' passwords were lost with them.
-    verifiers = await tools.deployer.ensure_secrets(tenant_id)
+    verifiers = await tools.deployer.ensure_secrets(tenant_id, work.password_serial)
     await _put_in_place(work, tools, backup)
-    await tools.databases.ensure(tenant_id, verifiers)
+    await tools.databases.ensure(tenant_id, verifiers, work.password_serial)
     now = tools.platform.clock.now()
 
     async def write(session: AsyncSession, tenant: Tenant, operation: Operation) -> None:

@@ -42,7 +42,7 @@ async def test_an_idle_tenant_is_neither_woken_nor_worked_on(provisioned, compar
 
 async def test_a_tenant_that_vanished_is_deployed_again(provisioned, compared, deployer, shown):
     tenant = await provisioned()
-    deployer.folder.joinpath(f"{tenant['id']}.json").write_text('{"secrets": true}')
+    deployer.folder.joinpath(f"{tenant['id']}.json").write_text('{"serials": [0]}')
     await compared()
 
     after = await shown()
