@@ -7,7 +7,7 @@ which restarts nobody.
 from collections.abc import Mapping
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -100,7 +100,9 @@ async def draft(
 
 async def effect(session: AsyncSession, platform: Platform, edition: Edition) -> Effect:
     """What publishing a draft would do by now."""
-    return await effect_of(session, platform, await packs_of(session, edition.versions), edition.changed)
+    newest = await _newest(session)
+    packs = await packs_of(session, edition.versions)
+    return await effect_of(session, platform, packs, edition.changed, (newest.number or 0) if newest else 0)
 
 
 async def publish(session: AsyncSession, platform: Platform, edition: Edition, told: Publication, *, actor: Actor) -> Edition:
@@ -144,9 +146,11 @@ async def _spread(session: AsyncSession, platform: Platform, edition: Edition, f
     """Bring everybody to the new edition whom it does not restart, and look at the coming dates of those it says something new to."""
     now = platform.clock.now()
     waiting = [one.tenant_id for one in (*found.restarts, *found.problems)]
-    before = or_(Tenant.law_edition.is_(None), Tenant.law_edition == (edition.number or 1) - 1)
-    await session.execute(update(Tenant).where(before, Tenant.id.not_in(waiting)).values(law_edition=edition.number))
     answered = [one.tenant_id for one in found.answers]
+    # Those further behind were looked at one by one; one that waits for a person is not brought here by waiting still.
+    left_behind = and_(Tenant.id.in_([*found.unaffected, *answered]), func.coalesce(Tenant.law_problem_code, "") != EDITION_WAITS)
+    before = or_(Tenant.law_edition.is_(None), Tenant.law_edition == (edition.number or 1) - 1, left_behind)
+    await session.execute(update(Tenant).where(before, Tenant.id.not_in(waiting)).values(law_edition=edition.number))
     await session.execute(update(Tenant).where(Tenant.id.in_(answered)).values(law_due_at=now))
     for one in found.problems:
         why = f"The edition {edition.number} of the packs cannot be brought about: {one.problem}"

@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import String, cast, select
+from sqlalchemy import ColumnElement, String, and_, cast, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from control_plane.campaigns.change import Change
+from control_plane.campaigns.models import Campaign, Member
+from control_plane.campaigns.states import OVER, MemberState
 from control_plane.compliance.history import History
 from control_plane.compliance.loading import Packs
 from control_plane.compliance.requirements import Requirements
@@ -81,12 +84,15 @@ class _Outcome:
     problem: str | None = None
 
 
-async def effect_of(session: AsyncSession, platform: Platform, packs: Packs, jurisdictions: Iterable[str]) -> Effect:
-    """What these packs would change for living tenants with a clinic where these jurisdictions are."""
+async def effect_of(session: AsyncSession, platform: Platform, packs: Packs, jurisdictions: Iterable[str], newest: int) -> Effect:
+    """What these packs would change for living tenants with a clinic where these jurisdictions are.
+
+    And for those that an earlier campaign left behind the `newest` edition: nobody else would ever take them up.
+    """
     outcomes: dict[str, _Outcome] = {}
     found: dict[str, list[Affected]] = {"restarts": [], "answers": [], "problems": []}
     unaffected: list[UUID] = []
-    tenants = await _concerned(session, frozenset(jurisdictions))
+    tenants = await _concerned(session, frozenset(jurisdictions), newest)
     for tenant in tenants:
         history = await history_of(session, tenant)
         standing = await revisions.standing_of(session, tenant)
@@ -102,15 +108,23 @@ async def effect_of(session: AsyncSession, platform: Platform, packs: Packs, jur
     return Effect(len(tenants), tuple(found["restarts"]), tuple(found["answers"]), tuple(found["problems"]), tuple(unaffected))
 
 
-async def _concerned(session: AsyncSession, jurisdictions: frozenset[str]) -> list[Tenant]:
-    """Tenants with a clinic in the countries of these, now or by what was stated for later."""
+async def _concerned(session: AsyncSession, jurisdictions: frozenset[str], newest: int) -> list[Tenant]:
+    """Tenants with a clinic in the countries of these, now or by what was stated for later, and those that were left behind."""
     countries = sorted({id_.split("-")[0] for id_ in jurisdictions})
     said = [json.dumps(country) for country in countries]
     elsewhere = select(StatementRow.tenant_id).where(
         StatementRow.name == "country", StatementRow.known_until.is_(None), cast(StatementRow.value, String).in_(said)
     )
     query = select(Tenant).where(Tenant.state.in_(WITHIN_REACH), Tenant.generation > 0)
-    return list(await session.scalars(query.where(Tenant.country.in_(countries) | Tenant.id.in_(elsewhere)).order_by(Tenant.slug)))
+    concerned = or_(Tenant.country.in_(countries), Tenant.id.in_(elsewhere), and_(Tenant.law_edition < newest, ~_on_its_way()))
+    return list(await session.scalars(query.where(concerned).order_by(Tenant.slug)))
+
+
+def _on_its_way() -> ColumnElement[bool]:
+    """A campaign that is not over will come to it yet."""
+    coming = (MemberState.PENDING, MemberState.WAITING, MemberState.RUNNING)
+    member = exists().where(Member.tenant_id == Tenant.id, Member.state.in_(coming), Campaign.id == Member.campaign_id)
+    return member.where(Campaign.state.not_in(OVER), Campaign.change == Change.LAW)
 
 
 def _kind(tenant: Tenant, history: History, standing: Standing, release: str) -> str:

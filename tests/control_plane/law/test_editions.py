@@ -89,6 +89,30 @@ async def test_a_published_change_shows_its_effect_and_restarts_only_those_it_ch
     assert next(one["status"] for one in law["obligations"] if one["id"] == "es-verifactu") == "required"
 
 
+async def test_whom_an_aborted_campaign_left_behind_is_taken_up_with_the_next_edition(
+    order, shown, draft, publish, client, worker, platform, databases, clock
+):
+    """Also where that is about another country: nobody else would ever come to them, and the law would stay as it was for them."""
+    await order("sol", tax_id=COMPANY)
+    await keep_up(platform)
+    first = (await publish(*await draft(spain(**EARLIER)))).json()
+    other = yaml.safe_load((OFFICIAL / "pt.yaml").read_text(encoding="utf-8"))
+    other["rules"][0]["text"]["en"] += " (As amended.)"
+    _, meanwhile = await draft(yaml.safe_dump(other, allow_unicode=True))
+    aborted = await client.post(f"/v1/campaigns/{first['campaign']}/abort", json={"why": "not in August"})
+    edition, effect = await draft(yaml.safe_dump(other, allow_unicode=True))
+    second = (await publish(edition, effect)).json()
+    for _ in range(10):
+        clock.advance(minutes=5)
+        await drive_campaigns(Tools(platform, databases))
+        await worker.drain()
+
+    assert (aborted.status_code, first["behind"]) == (202, 1)
+    assert ([one["tenant"] for one in meanwhile["restarts"]], [one["tenant"] for one in effect["restarts"]]) == ([], ["sol"])
+    assert modules(await shown("sol")) == ["patients", "agenda", "billing", "verifactu"]
+    assert (await client.get(f"/v1/law/editions/{second['id']}")).json()["behind"] == 0
+
+
 async def test_a_corrected_typo_restarts_nobody_and_makes_no_campaign(order, draft, publish, shown, client, platform, worker):
     await order("sol", tax_id=COMPANY)
     edition, effect = await draft(spain(words="(As amended.)"))
