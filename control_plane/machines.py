@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from control_plane.backups.states import MACHINE as BACKUP
 from control_plane.campaigns.states import CAMPAIGN, MEMBER, WAVE
+from control_plane.demos.states import MACHINE as DEMO
 from control_plane.law.states import MACHINE as EDITION
 from control_plane.mail.states import MACHINE as MAIL
 from control_plane.operations.states import MACHINE as OPERATION
@@ -28,6 +29,7 @@ MACHINES: Final[dict[str, StateMachine[Any, Any]]] = {
     "backup": BACKUP,
     "support_request": SUPPORT,
     "tenant_transfer": TRANSFER,
+    "demo": DEMO,
     "signup_reservation": RESERVATION,
     "payment_standing": STANDING,
 }

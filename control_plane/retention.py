@@ -44,6 +44,7 @@ KEPT: Final[tuple[Kept, ...]] = (
     Kept("audit_head", "control_plane.audit", "one row", "where the audit's chain ends"),
     Kept("operator_key", "control_plane.access", _ALWAYS, "digests; revoked ones stay, since the audit names them"),
     Kept("account", "control_plane.access", _ALWAYS, "who may sign in here; disabled ones stay, since the audit names them"),
+    Kept("demo", "control_plane.demos", _WITH_THE_TENANT, "who showed a demonstration to whom, until when, and that it is erased"),
     Kept("reseller", "control_plane.access", _ALWAYS, "companies that bring clinics"),
     Kept("tenant_grant", "control_plane.access", _WITH_THE_TENANT, "whose a tenant is, and was"),
     Kept("account_session", "control_plane.access", "30 days after its end", "who is signed in", cleared_by="access.tidying"),

@@ -20,6 +20,7 @@ AREAS: Final = (
     "payments",
     "databases",
     "resellers",
+    "demos",
     "clusters",
     "access",
     "audit",
@@ -64,7 +65,9 @@ ROLES: Final[Mapping[tuple[Kind, Role], frozenset[str]]] = {
     (Kind.OWNER, Role.OWNER): _CUSTOMER
     | {"tenants:delete", "tenants:grant", "backups:write", "backups:restore", "exports:write", "support:read", "support:write"}
     | {"billing:write"},
-    (Kind.RESELLER, Role.ADMIN): _CUSTOMER | {"backups:write", "support:read", "billing:write", "resellers:read", "resellers:write"},
-    (Kind.RESELLER, Role.STAFF): (_CUSTOMER - {"tenants:write", "audit:read"}) | {"resellers:read"},
+    (Kind.RESELLER, Role.ADMIN): _CUSTOMER
+    | {"backups:write", "support:read", "billing:write", "resellers:read", "resellers:write"}
+    | {"demos:read", "demos:write"},
+    (Kind.RESELLER, Role.STAFF): (_CUSTOMER - {"tenants:write", "audit:read"}) | {"resellers:read", "demos:read"},
 }
 """Every kind of account with its roles, and what each may. The table in docs/reference/platform-authorisation.md is made from it."""

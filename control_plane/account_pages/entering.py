@@ -17,7 +17,7 @@ from control_plane.account_pages.errors import LinkOver
 from control_plane.audit import service as audit
 from control_plane.mail import outbox
 from control_plane.platform import Platform
-from control_plane.tenants.models import Tenant
+from control_plane.tenants.models import SOMEBODYS_OWN, Tenant
 from control_plane.tenants.states import TenantState
 from dentalpin_kit.tokens import TokenRefused, sign, verify
 
@@ -112,8 +112,8 @@ async def adopt(session: AsyncSession, account: Account, *, at: datetime) -> Non
 
 
 async def _owned(session: AsyncSession, address: str) -> list[Tenant]:
-    """Clinics whose owner reads mail under this address; copies belong to whoever asked for them."""
-    mine = (func.lower(Tenant.owner_email) == address, Tenant.state != TenantState.DELETED, Tenant.copy_of.is_(None))
+    """Clinics whose owner reads mail under this address; copies and demonstrations belong to whoever asked for them."""
+    mine = (func.lower(Tenant.owner_email) == address, Tenant.state != TenantState.DELETED, *SOMEBODYS_OWN)
     return list(await session.scalars(select(Tenant).where(*mine).order_by(Tenant.slug).with_for_update()))
 
 

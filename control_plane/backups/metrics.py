@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.backups.models import Backup, BackupCheck
 from control_plane.backups.states import BackupState
-from control_plane.tenants.models import Tenant
+from control_plane.tenants.models import SOMEBODYS_OWN, Tenant
 from control_plane.tenants.states import TenantState
 from dentalpin_kit.metrics import Reading
 
@@ -27,7 +27,7 @@ async def readings(session: AsyncSession, *, at: datetime) -> list[Reading]:
         select(func.min(func.coalesce(newest.c.taken_at, Tenant.created_at)))
         .select_from(Tenant)
         .join(newest, newest.c.tenant_id == Tenant.id, isouter=True)
-        .where(Tenant.state.in_(_WITH_DATA), Tenant.copy_of.is_(None))
+        .where(Tenant.state.in_(_WITH_DATA), *SOMEBODYS_OWN)
     )
     states = (await session.execute(select(Backup.state, func.count()).group_by(Backup.state).order_by(Backup.state))).all()
     stored = await session.scalar(

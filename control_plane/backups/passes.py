@@ -27,7 +27,7 @@ from control_plane.operations.models import Operation
 from control_plane.operations.states import OPEN
 from control_plane.operations.steps.base import Tools
 from control_plane.platform import Platform
-from control_plane.tenants.models import Tenant
+from control_plane.tenants.models import SOMEBODYS_OWN, Tenant
 from control_plane.tenants.states import TenantState
 
 CHECK: Final = "check"
@@ -72,9 +72,9 @@ async def begin_due(tools: Tools) -> None:
 
 
 async def _give_schedules(session: AsyncSession, platform: Platform, *, at: datetime) -> None:
-    """New tenants get their own time. Copies are not backed up."""
+    """New tenants get their own time. Copies and demonstrations are not backed up."""
     known = select(BackupSchedule.tenant_id).where(BackupSchedule.tenant_id == Tenant.id).exists()
-    new = select(Tenant).where(Tenant.state.in_(SERVING), Tenant.copy_of.is_(None), ~known).order_by(Tenant.id).limit(_AT_ONCE)
+    new = select(Tenant).where(Tenant.state.in_(SERVING), *SOMEBODYS_OWN, ~known).order_by(Tenant.id).limit(_AT_ONCE)
     for tenant in await session.scalars(new):
         await service.schedule_of(session, platform, tenant, at=at)
 

@@ -97,7 +97,7 @@ async def copy(session: AsyncSession, platform: Platform, tenant: Tenant, wanted
     It runs what the tenant is to run, with the modules of the backup. Raises CopyOfCopy, UnknownBackup, BackupNotReady, NoBackup,
     InvalidSlug, SlugTaken.
     """
-    if tenant.copy_of is not None:
+    if not tenant.somebodys_own:
         raise CopyOfCopy(tenant.slug)
     backup = await ready(session, tenant, wanted.backup_id)
     now = platform.clock.now()

@@ -64,11 +64,11 @@ async def agree(
 
     Without `currency`, that of its country where the tariff has it. `begins`: with a trial the platform starts (the default at a provider
     with cards), on the provider's page, or with an invoice (the default of bank transfer). `prices` are a reseller's own, by item.
-    An agreement that is over is made anew; one that is not raises AgreedAlready. Raises NotBilled for a copy, UnknownPlan, PlanRetired,
-    CurrencyNotOffered, ProviderNotConnected, TrialNotOffered.
+    An agreement that is over is made anew; one that is not raises AgreedAlready. Raises NotBilled for a copy or a demonstration,
+    UnknownPlan, PlanRetired, CurrencyNotOffered, ProviderNotConnected, TrialNotOffered.
     """
-    if tenant.copy_of is not None:
-        raise NotBilled(tenant.slug)
+    if not tenant.somebodys_own:
+        raise NotBilled(tenant.slug, demonstration=tenant.demo_until is not None)
     now = platform.clock.now()
     tariff = await plans.current(session, platform.clock.today())
     tariff.plan(plan, new=True)

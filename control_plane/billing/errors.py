@@ -18,8 +18,12 @@ class NotBilled(Conflict):
 
     code: ClassVar[str] = "tenant_not_billed"
 
-    def __init__(self, slug: str) -> None:
-        super().__init__(f"{slug} is a copy and is never charged for. Agree on a plan for the clinic it was made of.", tenant=slug)
+    def __init__(self, slug: str, *, demonstration: bool = False) -> None:
+        if demonstration:
+            words = f"{slug} is a demonstration and never becomes a paying clinic. Open one afresh; that is one request."
+        else:
+            words = f"{slug} is a copy and is never charged for. Agree on a plan for the clinic it was made of."
+        super().__init__(words, tenant=slug)
 
 
 class AgreedAlready(Conflict):

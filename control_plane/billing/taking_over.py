@@ -34,7 +34,7 @@ async def wanted(session: AsyncSession, platform: Platform, tenant_id: UUID, *, 
     """What was agreed, read together with the number of the reading that begins now. None for a tenant that nobody pays for."""
     tenant = await session.get_one(Tenant, tenant_id)
     row = await agreements.of(session, tenant_id)
-    if row is None or tenant.copy_of is not None:
+    if row is None or not tenant.somebodys_own:
         return None
     content = parse((await revisions.desired(session, tenant)).document)
     tariff = await agreements.tariff_of(session, row)

@@ -53,8 +53,8 @@ async def delete(
     if at_once and confirm != tenant.slug:
         raise ConfirmationMissing(tenant.slug)
     now, window = platform.clock.now(), timedelta(days=platform.settings.deletion_undo_days)
-    # A copy of a clinic is nobody's only one.
-    if at_once or not window or tenant.copy_of is not None or tenant.state is TenantState.DELETE_FAILED:
+    # A copy of a clinic is nobody's only one, and what is in a demonstration is invented.
+    if at_once or not window or not tenant.somebodys_own or tenant.state is TenantState.DELETE_FAILED:
         tenant.delete_after = None
         operation = await operations.start(session, tenant, OperationKind.DELETE, actor=actor, at=now)
         audit.record(session, actor, "tenant.delete_requested", at=now, tenant_id=tenant.id, slug=tenant.slug, at_once=True)

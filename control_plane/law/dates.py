@@ -90,7 +90,7 @@ async def look(session: AsyncSession, platform: Platform, tenant: Tenant) -> App
         return applied
     zone = applied.requirements.profile.time_zones[0]
     today = platform.clock.today(zone)
-    if tenant.copy_of is None:
+    if tenant.somebodys_own:
         await _announce(session, platform, tenant, applied, applied.requirements, today=today, at=now)
     turns = (await history_of(session, tenant)).boundaries(today, today + HORIZON)
     tenant.law_due_at = next_look(applied.requirements.upcoming, turns, zone, now)

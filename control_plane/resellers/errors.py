@@ -20,6 +20,17 @@ class TooManyTenants(Conflict):
         )
 
 
+class TooManyDemos(Conflict):
+    code: ClassVar[str] = "reseller_demos_exceeded"
+
+    def __init__(self, reseller: str, present: int, limit: int) -> None:
+        super().__init__(
+            f"{reseller} has {present} demonstrations and may have {limit} at a time. End one (`DELETE /v1/demos/…`), or wait for its day.",
+            present=present,
+            limit=limit,
+        )
+
+
 class ModulesBeyondCeiling(DomainError):
     status: ClassVar[int] = 403
     code: ClassVar[str] = "reseller_modules_exceeded"
@@ -130,6 +141,13 @@ class TransferNowhere(Invalid):
 
     def __init__(self, slug: str) -> None:
         super().__init__(f"{slug} is there already. Name another reseller, or none to make the clinic a direct customer.", slug=slug)
+
+
+class NotTransferable(Conflict):
+    code: ClassVar[str] = "tenant_not_transferable"
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(f"{slug} is a demonstration or a copy, and stays with whoever opened it. Open another one there.", slug=slug)
 
 
 class UnknownTransfer(NotFound):

@@ -43,6 +43,7 @@ class ResellerTerms(Base):
     reseller_id: Mapped[UUID] = mapped_column(ForeignKey("reseller.id"))
     valid_from: Mapped[datetime]
     max_tenants: Mapped[int | None] = mapped_column(Integer)
+    max_demos: Mapped[int | None] = mapped_column(Integer, server_default="3")
     modules: Mapped[list[str] | None]
     regions: Mapped[list[str] | None]
     wholesale_percent: Mapped[Decimal] = mapped_column(Numeric(5, 2))
@@ -55,6 +56,7 @@ class ResellerTerms(Base):
     def value(self) -> Terms:
         return Terms(
             max_tenants=self.max_tenants,
+            max_demos=self.max_demos,
             modules=None if self.modules is None else frozenset(self.modules),
             regions=None if self.regions is None else frozenset(self.regions),
             wholesale_percent=self.wholesale_percent,

@@ -17,6 +17,8 @@ from control_plane.access.models import Reseller
 from control_plane.access.scopes import Kind
 from control_plane.audit import service as audit
 from control_plane.billing import agreements
+from control_plane.demos.models import DemoTenant
+from control_plane.demos.states import UNFINISHED
 from control_plane.platform import Platform
 from control_plane.resellers import service
 from control_plane.resellers.belonging import customers
@@ -31,7 +33,9 @@ from control_plane.tenants.service import Started
 
 async def used(session: AsyncSession, reseller_id: UUID) -> Used:
     tenants = await session.scalar(select(func.count()).select_from(customers(reseller_id).subquery()))
-    return Used(tenants=tenants or 0)
+    mine = (DemoTenant.reseller_id == reseller_id, DemoTenant.state.in_(UNFINISHED))
+    demos = await session.scalar(select(func.count()).select_from(DemoTenant).where(*mine))
+    return Used(tenants=tenants or 0, demos=demos or 0)
 
 
 async def take_in(

@@ -31,6 +31,7 @@ class NewTerms(Request):
 
     valid_from: AwareDatetime | None = Field(None, description="Left out, or past: from now on. Terms are never backdated.")
     max_tenants: Annotated[int, Field(ge=0, le=100_000)] | None = 10
+    max_demos: Annotated[int, Field(ge=0, le=1000)] | None = Field(3, description="Demonstrations at a time.")
     modules: Annotated[list[ModuleName], Field(max_length=200)] | None = None
     regions: Annotated[list[Annotated[str, Field(max_length=40)]], Field(max_length=50)] | None = None
     wholesale_percent: Percent = Field(Decimal("100.00"), description="The least a clinic is asked, as a part of the tariff's prices.")
@@ -41,6 +42,7 @@ class NewTerms(Request):
 class TermsOut(BaseModel):
     valid_from: datetime | None = Field(description="Null: nothing was agreed yet, and the product's own terms hold.")
     max_tenants: int | None
+    max_demos: int | None
     modules: list[str] | None
     regions: list[str] | None
     wholesale_percent: Decimal
@@ -52,6 +54,7 @@ class TermsOut(BaseModel):
         return cls(
             valid_from=row.valid_from if row else None,
             max_tenants=terms.max_tenants,
+            max_demos=terms.max_demos,
             modules=None if terms.modules is None else sorted(terms.modules),
             regions=None if terms.regions is None else sorted(terms.regions),
             wholesale_percent=terms.wholesale_percent,
@@ -106,6 +109,7 @@ class Used(BaseModel):
     """How much of the ceilings is taken."""
 
     tenants: int
+    demos: int
 
 
 class ResellerDetail(ResellerOut):

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from control_plane.resellers.errors import ModulesBeyondCeiling, RegionBeyondCeiling, TooManyTenants
+from control_plane.resellers.errors import ModulesBeyondCeiling, RegionBeyondCeiling, TooManyDemos, TooManyTenants
 
 CENT: Final = Decimal("0.01")
 HUNDRED: Final = Decimal(100)
@@ -27,6 +27,8 @@ class Terms:
     """None: no ceiling. Percents have two decimals."""
 
     max_tenants: int | None = 10
+    max_demos: int | None = 3
+    """At a time; they do not count as tenants."""
     modules: frozenset[str] | None = None
     """Modules it may choose for its clinics; what law and dependencies add is never refused."""
     regions: frozenset[str] | None = None
@@ -41,6 +43,11 @@ class Terms:
         """Raises TooManyTenants where one more would be too many."""
         if self.max_tenants is not None and present >= self.max_tenants:
             raise TooManyTenants(reseller, present, self.max_tenants)
+
+    def refuse_demos(self, reseller: str, present: int) -> None:
+        """Raises TooManyDemos where one more would be too many."""
+        if self.max_demos is not None and present >= self.max_demos:
+            raise TooManyDemos(reseller, present, self.max_demos)
 
     def refuse_modules(self, reseller: str, chosen: Iterable[str], *, before: Iterable[str] = ()) -> None:
         """Raises ModulesBeyondCeiling; what the tenant had chosen before may stay."""

@@ -24,6 +24,7 @@ from control_plane.resellers import opening, service
 from control_plane.resellers.belonging import customer_of
 from control_plane.resellers.errors import (
     NotTheirTenant,
+    NotTransferable,
     TransferNowhere,
     TransferOpen,
     TransferOver,
@@ -73,9 +74,12 @@ async def ask(
 ) -> TenantTransfer:
     """Ask that a tenant, which is locked, goes to another reseller, or to none. Everybody else concerned is told by mail.
 
-    Raises TransferNowhere, TransferOpen, UnknownReseller, NotTheirTenant for staff of one that is not its reseller, TenantGoing.
+    Raises NotTransferable, TransferNowhere, TransferOpen, UnknownReseller, TenantGoing, and NotTheirTenant for staff of one that is not
+    its reseller.
     """
     refuse_going(tenant)
+    if not tenant.somebodys_own:
+        raise NotTransferable(tenant.slug)
     now = platform.clock.now()
     present = await customer_of(session, tenant.id)
     giving = present.reseller_id if present else None

@@ -101,6 +101,13 @@ class IsolatedPart(Part):
     until: date
 
 
+class DemoPart(Part):
+    """The runtime demonstrates a clinic: its modules write invented records, and it sends nothing to anybody."""
+
+    until: date
+    language: Literal["en", "es"]
+
+
 class PaymentsPart(Part):
     """The tenant's payments are not in order: why, what comes next once it was announced, and where to pay. No amounts."""
 
@@ -130,6 +137,7 @@ class RevisionContent(Part):
     limits: dict[str, Any] = {}
     mode: Literal["normal", "read_only", "export_only"] = "normal"
     isolated: IsolatedPart | None = None
+    demo: DemoPart | None = None
     payments: PaymentsPart | None = None
     platform: PlatformPart
 
@@ -151,6 +159,7 @@ class RevisionContent(Part):
                 "obligations": [[one.id, one.status] for one in self.compliance.obligations],
                 "public_key": self.platform.public_key,
                 **({"copy_of": str(self.isolated.tenant_id)} if self.isolated else {}),
+                **({"demo": self.demo.model_dump(mode="json")} if self.demo else {}),
                 **({"payments": self.payments.model_dump(mode="json")} if self.payments else {}),
             }
         )
@@ -158,7 +167,7 @@ class RevisionContent(Part):
     def dump(self) -> dict[str, Any]:
         # What says nothing is left out, so that a document is written as it was before there was anything to say.
         return self.model_dump(
-            mode="json", by_alias=True, exclude={name for name in ("isolated", "payments") if getattr(self, name) is None}
+            mode="json", by_alias=True, exclude={name for name in ("isolated", "demo", "payments") if getattr(self, name) is None}
         )
 
     def sealed(self) -> dict[str, Any]:

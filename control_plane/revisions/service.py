@@ -24,6 +24,7 @@ from control_plane.releases.models import Release
 from control_plane.revisions.document import (
     ClinicPart,
     CompliancePart,
+    DemoPart,
     IsolatedPart,
     OwnerPart,
     PlatformPart,
@@ -86,6 +87,7 @@ async def propose(
         owner=OwnerPart(email=tenant.owner_email),
         compliance=compliance_part(requirements, modules),
         isolated=await _isolated_part(session, tenant),
+        demo=_demo_part(tenant),
         platform=PlatformPart(url=platform.settings.public_url.rstrip("/"), public_key=platform.key.public),
     )
     terms = await terms_of(session, platform, tenant.id, content.clinic)
@@ -98,6 +100,12 @@ async def _isolated_part(session: AsyncSession, tenant: Tenant) -> IsolatedPart 
         return None
     original = await session.get_one(Tenant, tenant.copy_of)
     return IsolatedPart(tenant_id=original.id, of=original.slug, taken_at=tenant.copy_taken_at, until=tenant.copy_until)
+
+
+def _demo_part(tenant: Tenant) -> DemoPart | None:
+    if tenant.demo_until is None or tenant.demo_language is None:
+        return None
+    return DemoPart(until=tenant.demo_until, language=tenant.demo_language)
 
 
 async def _release_of(session: AsyncSession, platform: Platform, tenant: Tenant, asked: str | None, *, same: bool = False) -> Release:
@@ -126,6 +134,15 @@ async def compliance_today(session: AsyncSession, platform: Platform, tenant: Te
     return compliance_part(requirements, ModuleSet((), match(requirements, running)))
 
 
+def _locale(tenant: Tenant, requirements: Requirements) -> str:
+    """The country's own, but for a demonstration, which is in the language it is shown in."""
+    locales = requirements.profile.locales
+    if tenant.demo_language is None:
+        return locales[0]
+    spoken = f"{tenant.demo_language}-"
+    return next((one for one in locales if one.startswith(spoken)), f"{spoken}{requirements.country}")
+
+
 def clinic_part(tenant: Tenant, requirements: Requirements) -> ClinicPart:
     profile = requirements.profile
     return ClinicPart(
@@ -134,7 +151,7 @@ def clinic_part(tenant: Tenant, requirements: Requirements) -> ClinicPart:
         territory=requirements.territory,
         timezone=profile.time_zones[0],
         currency=profile.currency,
-        locale=profile.locales[0],
+        locale=_locale(tenant, requirements),
         legal_form=tenant.legal_form,
         tax_id=requirements.tax_id,
     )

@@ -39,7 +39,7 @@ _AT_REST: Final = frozenset({TenantState.ACTIVE, TenantState.DEGRADED})
 
 async def carry(session: AsyncSession, platform: Platform, tenant: Tenant, rung: Rung, *, actor: Actor = BILLING) -> str | None:
     """Do what is still missing; why it has to wait, None once nothing is missing or it is under way. `tenant` is locked."""
-    if tenant.generation == 0 or tenant.copy_of is not None:
+    if tenant.generation == 0 or not tenant.somebodys_own:
         return None
     reopening = tenant.state in (TenantState.ARCHIVED, TenantState.ARCHIVING) and rung is not Rung.ARCHIVED
     content = parse((await revisions.desired(session, tenant)).document)

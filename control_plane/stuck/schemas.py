@@ -20,7 +20,7 @@ class WayOut(BaseModel):
 
 class StuckOut(BaseModel):
     what: str
-    """`tenant`, `operation`, `pass`, `campaign`, `backup`, `mail`, `webhook`, `signup`, `billing` or `support`."""
+    """`tenant`, `operation`, `pass`, `campaign`, `backup`, `mail`, `webhook`, `signup`, `billing`, `demo` or `support`."""
     id: str
     tenant: str | None
     state: str

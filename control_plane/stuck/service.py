@@ -13,6 +13,7 @@ from control_plane.audit import service as audit
 from control_plane.backups.stuck import stuck_backups
 from control_plane.billing.stuck import stuck_billing
 from control_plane.campaigns.stuck import stuck_campaigns
+from control_plane.demos.stuck import stuck_demos
 from control_plane.mail.stuck import stuck_mails
 from control_plane.operations import service as operations
 from control_plane.operations.kinds import ASIDE, KINDS, STEP_KINDS
@@ -169,6 +170,7 @@ SOURCES: Final[tuple[Source, ...]] = (
     stuck_webhooks,
     stuck_signups,
     stuck_billing,
+    stuck_demos,
     stuck_support,
 )
 """Whoever has states that can get stuck adds a function that finds them."""

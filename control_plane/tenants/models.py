@@ -8,6 +8,7 @@ from sqlalchemy import Boolean, CheckConstraint, Date, ForeignKey, Index, Intege
 from sqlalchemy.orm import Mapped, mapped_column
 
 from control_plane.database import Base, text_enum
+from control_plane.languages import Language
 from control_plane.releases.channels import Channel
 from control_plane.tenants.states import MACHINE, STUCK, UNDER_WAY, TenantEvent, TenantState
 from dentalpin_kit.problems import ErrorClass
@@ -43,6 +44,8 @@ class Tenant(Base):
     __tablename__ = "tenant"
     __table_args__ = (
         CheckConstraint("(copy_of IS NULL) = (copy_until IS NULL) AND (copy_of IS NULL) = (copy_taken_at IS NULL)", name="copy_has_end"),
+        CheckConstraint("(demo_until IS NULL) = (demo_language IS NULL)", name="demo_whole"),
+        CheckConstraint("demo_until IS NULL OR copy_of IS NULL", name="demo_is_no_copy"),
         Index("ix_tenant_copy_until", "copy_until", postgresql_where=text("copy_until IS NOT NULL AND state <> 'deleted'")),
         # A deleted tenant gives its slug back; its row stays for the books and for the final dump.
         Index("uq_tenant_slug", "slug", unique=True, postgresql_where=text("state <> 'deleted'")),
@@ -89,6 +92,9 @@ class Tenant(Base):
     copy_taken_at: Mapped[datetime | None]
     copy_until: Mapped[date | None] = mapped_column(Date)
     """A copy's last day."""
+    demo_until: Mapped[date | None] = mapped_column(Date)
+    """The day a demonstration ends; null for a clinic of somebody's own."""
+    demo_language: Mapped[Language | None] = mapped_column(String(2))
     generation: Mapped[int] = mapped_column(Integer, default=0)
     """Of the desired revision."""
     url: Mapped[str | None]
@@ -110,6 +116,11 @@ class Tenant(Base):
     created_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None]
 
+    @property
+    def somebodys_own(self) -> bool:
+        """Whether there is anything in it that is nowhere else: not in a copy, and what a demonstration holds is invented."""
+        return self.copy_of is None and self.demo_until is None
+
     def move(
         self,
         on: TenantEvent,
@@ -126,6 +137,10 @@ class Tenant(Base):
         self.state = target
         self.state_deadline = deadline if target in UNDER_WAY else None
         self.state_reason, self.state_error_class = reason, (error_class or ErrorClass.US) if reason else None
+
+
+SOMEBODYS_OWN: Final = (Tenant.copy_of.is_(None), Tenant.demo_until.is_(None))
+"""`Tenant.somebodys_own`, for queries."""
 
 
 class ObservedTenant(Base):

@@ -1,6 +1,7 @@
 """Recording what a tenant should be. Everything here is one transaction of the caller; the worker notices the difference and acts."""
 
 from dataclasses import dataclass
+from datetime import date
 from uuid import UUID, uuid4
 
 from sqlalchemy import Select, func, or_, select
@@ -14,6 +15,7 @@ from control_plane.audit import service as audit
 from control_plane.compliance.history import History, Value
 from control_plane.compliance.uniting import FIRST
 from control_plane.databases import service as databases
+from control_plane.languages import Language
 from control_plane.law import statements
 from control_plane.law.applying import clear_problem
 from control_plane.law.errors import BadStatement
@@ -43,6 +45,14 @@ class Started:
 
     tenant: Tenant
     operation: Operation | None
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstration:
+    """That a tenant is one: until which day, and in which language its records are invented."""
+
+    until: date
+    language: Language
 
 
 async def find(session: AsyncSession, slug: str, *, lock: bool = False) -> Tenant:
@@ -93,7 +103,15 @@ async def preview(session: AsyncSession, platform: Platform, new: NewTenant) -> 
     return await revisions.propose(session, platform, tenant, frozenset(new.modules), history=_said(tenant, new))
 
 
-async def create(session: AsyncSession, platform: Platform, new: NewTenant, *, actor: Actor, tenant_id: UUID | None = None) -> Started:
+async def create(
+    session: AsyncSession,
+    platform: Platform,
+    new: NewTenant,
+    *,
+    actor: Actor,
+    tenant_id: UUID | None = None,
+    demonstration: Demonstration | None = None,
+) -> Started:
     """Write the tenant, its first revision and the operation that brings it about, together. `tenant_id`: one it was promised before.
 
     Raises InvalidSlug, SlugTaken, NoRelease and the errors of compliance and planning; nothing is written then.
@@ -101,6 +119,8 @@ async def create(session: AsyncSession, platform: Platform, new: NewTenant, *, a
     now = platform.clock.now()
     tenant = _draft(platform, new)
     tenant.id = tenant_id or tenant.id
+    if demonstration is not None:
+        tenant.demo_until, tenant.demo_language = demonstration.until, demonstration.language
     said = _said(tenant, new)
     proposal = await revisions.propose(session, platform, tenant, frozenset(new.modules), history=said)
     tenant.law_edition, tenant.law_due_at = proposal.law.number, now

@@ -20,11 +20,14 @@ async def stop(work: Work, tools: Tools) -> Outcome:
 
 
 async def dump(work: Work, tools: Tools) -> Outcome:
-    """Keep everything in one sealed archive; where the runtime cannot write one, its database. Of a copy nothing is kept."""
+    """Keep everything in one sealed archive; where the runtime cannot write one, its database.
+
+    Of a copy or a demonstration nothing is kept.
+    """
     platform, tenant_id = tools.platform, work.placement.tenant_id
     async with platform.database.transaction() as session:
         tenant = await session.get_one(Tenant, tenant_id)
-        if tenant.copy_of is not None:
+        if not tenant.somebodys_own:
             work.half_done()
             return Outcome(result={"final_dump": None})
         key = await platform.vault.tenant_key(session, tenant_id)
@@ -62,7 +65,7 @@ async def remove(work: Work, tools: Tools) -> Outcome:
     kept = work.result.get("final_dump")
 
     async def write(session: AsyncSession, tenant: Tenant, operation: Operation) -> None:
-        if tenant.copy_of is not None:
+        if not tenant.somebodys_own:
             await tools.platform.vault.destroy_tenant_key(session, tenant.id)
         else:
             await deletions.tell_done(session, tools.platform, tenant, operation, law=kept["law"] if kept else None)
