@@ -27,6 +27,9 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--detach", action="store_true", help="return when it is ready and leave it running")
     up.add_argument("--host", default=os.environ.get("DENTALPIN_HOST", "127.0.0.1"), help="listen on this address (127.0.0.1)")
     up.add_argument("--demo", action="store_true", help="with a Spanish clinic that has something to look at")
+    up.add_argument(
+        "--simulated-cluster", action="store_true", help="set clinics up in a simulated Kubernetes cluster; nothing runs in its pods"
+    )
     up.add_argument("--runtime-env", type=Path, help="run clinics in this Python environment")
     up.add_argument("--report-to", type=int, help=argparse.SUPPRESS)
 
@@ -69,7 +72,9 @@ def run(asked: argparse.Namespace, layout: Layout, arguments: list[str]) -> int:
     match asked.command:
         case "up":
             given = asked.runtime_env.absolute() if asked.runtime_env else None
-            options = Options(layout.data, asked.host, os.environ.get("PUBLIC_URL"), given, asked.demo)
+            if asked.demo and asked.simulated_cluster:
+                raise EmbeddedError("The demo clinic needs a runtime, and in a simulated cluster none runs: leave one of the two out.")
+            options = Options(layout.data, asked.host, os.environ.get("PUBLIC_URL"), given, asked.demo, asked.simulated_cluster)
             if asked.report_to is not None:
                 return commands.up_reporting(options, asked.report_to)
             if asked.detach:

@@ -136,6 +136,12 @@ def summary(layout: Layout) -> list[str]:
         f"  Logs               {layout.logs}",
         f"  Billing            {_billing(layout)}",
     ]
+    if facts.simulated_cluster:
+        lines += [
+            "",
+            "  Clinics            in a SIMULATED cluster: nothing runs in its pods, and clinics' addresses do not answer",
+            f"  kubectl            --kubeconfig {layout.simulated_kubeconfig}",
+        ]
     if demo := read_json(layout.demo):
         from control_plane.embedded.demo import SLUG
 
@@ -197,6 +203,7 @@ def status(layout: Layout) -> dict[str, Any]:
         "runtime_env": facts.runtime_env if facts else None,
         "processes": known["processes"] if server is None else [{"name": "postgres", "pid": server.pid(), "restarts": 0}],
         "clinics": _clinics(layout) if running else [],
+        "simulated_cluster": str(layout.simulated_kubeconfig) if facts and facts.simulated_cluster else None,
     }
     return found
 
@@ -218,6 +225,8 @@ def show_status(layout: Layout) -> None:
         ("Logs", "logs"),
     ):
         print(f"  {title:<18} {found[key]}")
+    if found["simulated_cluster"]:
+        print(f"  {'Clinics':<18} in a simulated cluster, in whose pods nothing runs: kubectl --kubeconfig {found['simulated_cluster']}")
     for process in found["processes"]:
         again = f", started again {process['restarts']} times" if process["restarts"] else ""
         print(f"  {process['name']:<18} process {process['pid']}{again}")

@@ -85,6 +85,19 @@ class Layout:
         """How to reach the payment provider's double."""
         return self.keys / "demo-billing.json"
 
+    @property
+    def simulated_cluster(self) -> Path:
+        """How to reach the simulated cluster."""
+        return self.keys / "simulated-cluster.json"
+
+    @property
+    def simulated_token(self) -> Path:
+        return self.keys / "simulated-cluster.token"
+
+    @property
+    def simulated_kubeconfig(self) -> Path:
+        return self.keys / "simulated-cluster.kubeconfig"
+
     def make(self) -> None:
         """Make the folders, closed to other users. Nothing above the data folder is touched."""
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -100,6 +113,8 @@ class Facts:
     port: int
     public_url: str
     runtime_env: str
+    simulated_cluster: bool = False
+    """Whether clinics are in a simulated cluster, and not processes."""
 
     @classmethod
     def read(cls, layout: Layout) -> Self | None:
@@ -125,6 +140,7 @@ class Options:
     public_url: str | None
     runtime_env: Path | None
     demo: bool
+    simulated_cluster: bool = False
 
 
 def read_json(file: Path) -> Any:

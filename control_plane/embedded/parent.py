@@ -19,11 +19,12 @@ import httpx2
 
 from control_plane.deployers.local.placement import write_private
 from control_plane.deployers.local.settings import announcement
-from control_plane.embedded import demo_billing, runtime_env, schema
+from control_plane.embedded import demo_billing, runtime_env, schema, simulated_cluster
 from control_plane.embedded.children import Child, ended, retry_after
 from control_plane.embedded.databases import Databases, prepare
 from control_plane.embedded.demo_billing import DemoBilling
 from control_plane.embedded.layout import EmbeddedError, Facts, Layout, Options, Report
+from control_plane.embedded.simulated_cluster import SimulatedCluster
 from dentalpin_kit.ports import listen_on_free
 from dentalpin_kit.postgres import EmbeddedServer, PostgresError
 
@@ -81,6 +82,7 @@ class Parent:
 
     async def _start(self) -> None:
         socket_, facts = self._bind()
+        cluster = self._start_cluster() if facts.simulated_cluster else None
         billing = self._start_billing(facts) if demo_billing.wanted(os.environ) else None
         environment = asyncio.create_task(asyncio.to_thread(self._ensure_runtime))
         try:
@@ -95,9 +97,11 @@ class Parent:
         facts.write(self.layout)
         if billing is not None:
             billing = await demo_billing.connect(self.layout, facts, billing)
-        self._spawn(databases, facts, socket_, billing)
+        self._spawn(databases, facts, socket_, billing, cluster)
         socket_.close()
         await self._wait_ready(facts)
+        if cluster is not None:
+            await simulated_cluster.register(self.layout, facts, cluster)
         next(child for child in self._children if child.name == "worker").start()
         if self.options.demo:
             await self._demonstrate(facts)
@@ -123,6 +127,7 @@ class Parent:
     def _bind(self) -> tuple[socket.socket, Facts]:
         """The API's socket, on the port of last time. It is bound here once, so that a restart of the API loses no connection."""
         kept = Facts.read(self.layout)
+        simulated_cluster.check(kept, self.options.simulated_cluster)
         host = self.options.host
         usual = (kept.port,) if kept else USUAL_PORTS
         try:
@@ -134,7 +139,7 @@ class Parent:
         port = listening.getsockname()[1]
         public_url = (self.options.public_url or f"http://{_reachable(host)}:{port}").rstrip("/")
         chosen = self.options.runtime_env or self.layout.own_runtime
-        return listening, Facts(host, port, public_url, str(chosen))
+        return listening, Facts(host, port, public_url, str(chosen), self.options.simulated_cluster)
 
     def _start_billing(self, facts: Facts) -> DemoBilling:
         """Start the payment provider's double. It comes up while everything else does."""
@@ -151,11 +156,43 @@ class Parent:
             pass_fds=[fd],
             changed=self._note,
         )
-        self._children = [child]
+        self._children.append(child)
         child.start()
         return known
 
-    def _spawn(self, databases: Databases, facts: Facts, listening: socket.socket, billing: DemoBilling | None) -> None:
+    def _start_cluster(self) -> SimulatedCluster:
+        """Start the double of a cluster's API server. It comes up while everything else does."""
+        listening, known = simulated_cluster.bind(self.layout)
+        fd = os.dup(listening.fileno())
+        listening.close()
+        child = Child(
+            "cluster",
+            [
+                sys.executable,
+                "-m",
+                "control_plane.simulators.kubernetes",
+                "--fd",
+                str(fd),
+                "--token-file",
+                str(self.layout.simulated_token),
+            ],
+            dict(os.environ),
+            self.layout.logs / "cluster.log",
+            pass_fds=[fd],
+            changed=self._note,
+        )
+        self._children.append(child)
+        child.start()
+        return known
+
+    def _spawn(
+        self,
+        databases: Databases,
+        facts: Facts,
+        listening: socket.socket,
+        billing: DemoBilling | None,
+        cluster: SimulatedCluster | None,
+    ) -> None:
         announcement(self.layout.data).unlink(missing_ok=True)
         environment = {
             **os.environ,
@@ -173,6 +210,8 @@ class Parent:
             environment["PG_BINDIR"] = str(databases.bindir)
         if billing is not None:
             environment |= billing.environment()
+        if cluster is not None:
+            environment |= cluster.environment()
         # The supervisor never sees a database password or a payment provider's key: tenants' secrets are files, the platform's are not
         # its business.
         without = {name: value for name, value in environment.items() if name not in NOT_FOR_SUPERVISOR and "STRIPE" not in name}
@@ -184,7 +223,7 @@ class Parent:
         ]
         for child in self._children:
             # The worker follows when the API answers: nobody waits for it, and a small machine is busy with the others.
-            if child.name not in ("worker", "payments"):
+            if child.name not in ("worker", "payments", "cluster"):
                 child.start()
         if self._server is not None:
             self._watch = asyncio.create_task(self._keep_postgres(self._server), name="postgres")
@@ -252,7 +291,7 @@ class Parent:
         # The worker first, so that nothing asks for what is going away; PostgreSQL last.
         by_name = {child.name: child for child in self._children}
         await asyncio.gather(*(by_name[name].stop() for name in ("worker", "api") if name in by_name))
-        await asyncio.gather(*(by_name[name].stop() for name in ("supervisor", "payments") if name in by_name))
+        await asyncio.gather(*(by_name[name].stop() for name in ("supervisor", "payments", "cluster") if name in by_name))
         if self._server is not None:
             try:
                 await asyncio.to_thread(self._server.stop)

@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import hmac
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -36,6 +37,8 @@ class Simulation:
     """Refuses every request, as an API server that is down behind its load balancer."""
     silent: bool = False
     """Watches that are open tell nothing any more, and do not end: as where something in between forgot the connection."""
+    token: str | None = None
+    """What every request has to bring as bearer; None: whoever asks is answered."""
     controllers: Controllers = field(init=False)
     runtimes: Runtimes = field(init=False)
 
@@ -92,6 +95,8 @@ async def _answer(request: Request) -> Response:
     simulation: Simulation = request.app.state.simulation
     if simulation.away:
         raise ApiError(503, "ServiceUnavailable", "the server is currently unable to handle the request")
+    if simulation.token is not None and not _knows(request, simulation.token):
+        raise ApiError(401, "Unauthorized", "Unauthorized")
     parts = [part for part in request.path_params["path"].split("/") if part]
     if (found := _discovery(parts)) is not None:
         return JSONResponse(found)
@@ -112,6 +117,10 @@ async def _answer(request: Request) -> Response:
     async with simulation.cluster.changed:
         simulation.cluster.changed.notify_all()
     return JSONResponse(answer, status_code=status)
+
+
+def _knows(request: Request, token: str) -> bool:
+    return hmac.compare_digest(request.headers.get("authorization", "").encode(), f"Bearer {token}".encode())
 
 
 def _verb(method: str, asked: _Asked, watching: bool) -> str:
