@@ -35,14 +35,14 @@ async def show_invoices(tenant: KnownTenant, request: Request, session: Session)
 
 
 @router.post("/clinics/{slug}/card", dependencies=[Requires("billing:write")])
-async def to_the_card(tenant: KnownTenant, request: Request, session: Session, platform: ThisPlatform) -> Response:
+async def to_the_card(tenant: KnownTenant, request: Request, session: Session, actor: CurrentActor, platform: ThisPlatform) -> Response:
     """Sends on to the provider's own pages for the card: where there is no subscription yet, to the one that begins it."""
     back = f"{platform.settings.public_url.rstrip('/')}{PATH}/clinics/{tenant.slug}"
     row = await agreements.require(session, tenant)
     if row.subscription is None:
-        page = await billing.checkout(session, platform, tenant, back=back)
+        page = await billing.checkout(session, platform, tenant, back=back, actor=actor)
     else:
-        page = await billing.portal(session, platform, tenant, back=back)
+        page = await billing.portal(session, platform, tenant, back=back, actor=actor)
     return render(request, "leaving.html", address=page.url)
 
 

@@ -82,7 +82,10 @@ async def bring_about(provider: PaymentProvider, wanted: Wanted) -> Found:
     known = await provider.subscription(wanted.subscription) if wanted.subscription else None
     if known is None and wanted.end_now and wanted.customer is None:
         return Found(None, None, ())
-    customer = known.customer if known else await provider.ensure_customer(wanted.payer, known=wanted.customer)
+    customer = known.customer if known else None
+    if customer is None or not (wanted.shared or wanted.end_now or (known and known.status.over)):
+        # A shared one is told when something begins: each of its clinics would say something else of it.
+        customer = await provider.ensure_customer(wanted.payer, known=customer or wanted.customer)
     subscription, others = await _alive(provider, wanted, customer, known)
     if subscription is None:
         subscription = await _begin(provider, wanted, customer)

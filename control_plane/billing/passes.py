@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, delete, exists, or_, select
+from sqlalchemy import and_, delete, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.access.actors import WORKER
@@ -26,6 +26,7 @@ from control_plane.operations.kinds import OperationKind
 from control_plane.operations.models import Operation
 from control_plane.operations.states import OPEN, OperationState
 from control_plane.operations.steps.base import Tools
+from control_plane.payments.errors import PaymentDeclined, ProviderRefused
 from control_plane.payments.provider import PaymentProvider
 from control_plane.payments.values import Subscription, SubscriptionStatus
 from control_plane.platform import Platform
@@ -34,6 +35,7 @@ from control_plane.tenants.states import TenantState
 
 EVENTS_BACK: Final = timedelta(days=3)
 """How far back a provider's events are gone through each night: it repeats them itself for as long."""
+AFTER_TROUBLE: Final = timedelta(minutes=10)
 KEPT: Final = timedelta(days=90)
 ORPHAN_AFTER: Final = timedelta(days=1)
 """How long a subscription of nobody's may stand: whoever makes one writes it down within minutes."""
@@ -49,7 +51,11 @@ async def begin_due(tools: Tools) -> None:
     async with platform.database.transaction() as session:
         due = list(await session.scalars(_due(platform.clock.now()).limit(_BATCH)))
     for tenant_id in due:
-        await _begin(platform, tenant_id)
+        try:
+            await _begin(platform, tenant_id)
+        except Exception:
+            log.exception("the payments of tenant %s could not be looked at; it is tried again", tenant_id)
+            await _put_off(platform, tenant_id)
 
 
 def _due(now: datetime) -> Any:
@@ -77,11 +83,18 @@ def _due(now: datetime) -> Any:
 async def _begin(platform: Platform, tenant_id: UUID) -> None:
     now = platform.clock.now()
     async with platform.database.transaction() as session:
-        tenant = await session.get_one(Tenant, tenant_id, with_for_update=True)
-        row = await agreements.of(session, tenant_id, lock=True)
-        if row is not None:
+        # Whoever holds it holds up nobody else.
+        tenant = await session.get(Tenant, tenant_id, with_for_update={"skip_locked": True}, populate_existing=True)
+        row = await agreements.of(session, tenant_id, lock=True) if tenant is not None else None
+        if tenant is not None and row is not None:
             await agreements.begin(session, tenant, actor=WORKER, at=now)
             row.look_at = now + AGAIN
+
+
+async def _put_off(platform: Platform, tenant_id: UUID) -> None:
+    async with platform.database.transaction() as session:
+        later = update(Agreement).where(Agreement.tenant_id == tenant_id)
+        await session.execute(later.values(look_at=platform.clock.now() + AFTER_TROUBLE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +135,10 @@ async def _compare(platform: Platform, name: ProviderName, provider: PaymentProv
         seen.add(found.id)
         row = known.get(found.id)
         if row is None:
-            await _nobodys(platform, name, provider, found)
+            try:
+                await _nobodys(platform, name, provider, found)
+            except (ProviderRefused, PaymentDeclined):
+                log.exception("%s has the subscription %s of no agreement, and it could not be ended", name, found.id)
         elif row.facts != _facts(found):
             await _look_now(platform, row.tenant_id)
     for id_, row in known.items():

@@ -122,16 +122,18 @@ async def change(wanted: Confirmed, tenant: LockedTenant, session: Session, acto
 
 
 @router.post("/checkout", status_code=201)
-async def checkout(wanted: PageRequest, tenant: KnownTenant, session: Session, platform: ThisPlatform) -> PageOut:
+async def checkout(wanted: PageRequest, tenant: KnownTenant, session: Session, actor: CurrentActor, platform: ThisPlatform) -> PageOut:
     """A page on which the person subscribes with a card; the one before is closed."""
-    found = await service.checkout(session, platform, tenant, back=platform.settings.public_url.rstrip("/") + wanted.back)
+    back = platform.settings.public_url.rstrip("/") + wanted.back
+    found = await service.checkout(session, platform, tenant, back=back, actor=actor)
     return PageOut(url=found.url, expires=found.expires)
 
 
 @router.post("/portal", status_code=201)
-async def portal(wanted: PageRequest, tenant: KnownTenant, session: Session, platform: ThisPlatform) -> PageOut:
-    """A page on which the payer changes the card and sees the invoices. A new card pays what is open."""
-    found = await service.portal(session, platform, tenant, back=platform.settings.public_url.rstrip("/") + wanted.back)
+async def portal(wanted: PageRequest, tenant: KnownTenant, session: Session, actor: CurrentActor, platform: ThisPlatform) -> PageOut:
+    """A page on which the payer changes the card and sees the invoices, for the payer only. A new card pays what is open."""
+    back = platform.settings.public_url.rstrip("/") + wanted.back
+    found = await service.portal(session, platform, tenant, back=back, actor=actor)
     return PageOut(url=found.url, expires=found.expires)
 
 

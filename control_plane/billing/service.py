@@ -26,12 +26,12 @@ from control_plane.billing.errors import (
     UnknownInvoice,
 )
 from control_plane.billing.models import Agreement, BilledInvoice
-from control_plane.billing.states import AgreementStatus, ProviderName
+from control_plane.billing.states import AgreementStatus, PayerKind, ProviderName
 from control_plane.billing.taking_over import items_of, payer_of
 from control_plane.operations.models import Operation
 from control_plane.payments.manual.provider import ManualProvider
 from control_plane.payments.provider import trial_on_page
-from control_plane.payments.values import InvoiceLine, InvoiceStatus, Item, Page
+from control_plane.payments.values import InvoiceLine, Item, Page
 from control_plane.plans import service as plans
 from control_plane.plans.tariff import ZERO, Quote, Tariff
 from control_plane.platform import Platform
@@ -191,7 +191,7 @@ async def quote(session: AsyncSession, tenant: Tenant, row: Agreement) -> tuple[
     return await agreements.quote_of(session, row, content.modules), content
 
 
-async def checkout(session: AsyncSession, platform: Platform, tenant: Tenant, *, back: str) -> Page:
+async def checkout(session: AsyncSession, platform: Platform, tenant: Tenant, *, back: str, actor: Actor) -> Page:
     """A page on which the person subscribes with a card; `back` is opened afterwards. The page before is closed: nobody pays twice.
 
     Asked for twice at once, it is one page. `tenant` is not locked. Raises NothingToPayHere where there is a subscription already or none
@@ -200,6 +200,7 @@ async def checkout(session: AsyncSession, platform: Platform, tenant: Tenant, *,
     row = await agreements.require(session, tenant)
     if row.provider is not ProviderName.STRIPE:
         raise NothingToPayHere(tenant.slug, "it pays by bank transfer.")
+    _refuse_others_card(tenant, row, actor)
     if row.status.over:
         raise SubscriptionOver(tenant.slug)
     if row.subscription is not None:
@@ -219,15 +220,22 @@ async def checkout(session: AsyncSession, platform: Platform, tenant: Tenant, *,
     return page
 
 
-async def portal(session: AsyncSession, platform: Platform, tenant: Tenant, *, back: str) -> Page:
+async def portal(session: AsyncSession, platform: Platform, tenant: Tenant, *, back: str, actor: Actor) -> Page:
     """A page on which the payer changes the card and sees the invoices. Raises NothingToPayHere."""
     row = await agreements.require(session, tenant)
+    _refuse_others_card(tenant, row, actor)
     if row.provider is not ProviderName.STRIPE or row.customer is None:
         raise NothingToPayHere(
             tenant.slug, "it pays by bank transfer." if row.provider is not ProviderName.STRIPE else "ask again in a moment."
         )
     await guard(platform, row.provider)
     return await platform.payments.get(row.provider).portal(row.customer, back)
+
+
+def _refuse_others_card(tenant: Tenant, row: Agreement, actor: Actor) -> None:
+    """A reseller's card pays for all its clinics, and the provider's pages show all their invoices: only its own people are sent there."""
+    if row.payer is PayerKind.RESELLER and not actor.sees_all and actor.reseller_id != row.reseller_id:
+        raise NothingToPayHere(tenant.slug, "its reseller pays for it.")
 
 
 async def end(session: AsyncSession, platform: Platform, tenant: Tenant, *, reason: str, actor: Actor) -> Operation:
@@ -268,9 +276,10 @@ async def invoice_of(session: AsyncSession, tenant: Tenant, invoice: str) -> tup
 
 
 async def pay(session: AsyncSession, platform: Platform, tenant: Tenant, invoice: str, *, actor: Actor) -> None:
-    """Collect an open invoice from the present card, now. The tenant is read soon after. Raises NothingOwed, PaymentDeclined."""
+    """Collect what is owed from the present card, now. The tenant is read soon after. Raises NothingOwed, PaymentDeclined."""
     row, found = await invoice_of(session, tenant, invoice)
-    if found.status is not InvoiceStatus.OPEN:
+    _refuse_others_card(tenant, row, actor)
+    if not found.status.owed:
         raise NothingOwed(invoice, found.status)
     if found.provider is not ProviderName.STRIPE:
         raise NothingToPayHere(tenant.slug, "the invoice is paid by bank transfer and says where to.")

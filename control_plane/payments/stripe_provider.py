@@ -24,6 +24,7 @@ from control_plane.payments.values import (
     cents,
     money,
 )
+from dentalpin_kit.canonical import digest
 
 T = TypeVar("T")
 
@@ -33,6 +34,8 @@ PAGE: Final = 100
 _KEYS_AT_ONCE: Final = 10
 _NOTHING_RUNS: Final = frozenset({"trialing", "paused"})
 """Subscriptions without a period that is paid for: changing them costs nothing now."""
+_TOLD: Final = "told"
+"""Beside the customer: what was said of it last, in short."""
 _NO_MONEY_LOST: Final = frozenset({"won", "warning_closed", "warning_needs_response", "warning_under_review", "prevented"})
 _REASON: Final = "requested_by_customer"
 
@@ -65,17 +68,24 @@ class StripeProvider:
             "preferred_locales": [payer.locale],
             "metadata": {"dentalpin": payer.reference},
         }
-        if known is None:
+        said = digest({**facts, "tax_id": payer.tax_id})
+        present = await _asked(v1.customers.retrieve_async(known)) if known else None
+        key = f"customer:{payer.reference}"
+        if present is not None and getattr(present, "deleted", False):
+            key, present = f"{key}:after:{present.id}", None
+        if present is None:
             found = await _asked(v1.customers.search_async({"query": f"metadata['dentalpin']:'{payer.reference}'"}))
-            known = found.data[0].id if found.data else None
-        if known is None:
-            made = await _asked(v1.customers.create_async(facts, {"idempotency_key": f"customer:{payer.reference}"}))
-            known = made.id
-        else:
-            await _asked(v1.customers.update_async(known, facts))
+            present = found.data[0] if found.data else None
+        if present is None:
+            present = await _asked(v1.customers.create_async(facts, {"idempotency_key": key}))
+        if dict(present.metadata.to_dict() if present.metadata else {}).get(_TOLD) == said:
+            # What somebody changed on the provider's own pages stays, until it changes here.
+            return present.id
         if payer.tax_id:
-            await self._ensure_tax_id(known, payer.country, payer.tax_id)
-        return known
+            await self._ensure_tax_id(present.id, payer.country, payer.tax_id)
+        facts["metadata"][_TOLD] = said
+        await _asked(v1.customers.update_async(present.id, facts))
+        return present.id
 
     async def _ensure_tax_id(self, customer: str, country: str, number: str) -> None:
         kind = reading.tax_id_kind(country)
@@ -83,6 +93,10 @@ class StripeProvider:
             return
         value = number if number.startswith(country) or kind != "eu_vat" else f"{country}{number}"
         known = await _asked(self._client.v1.customers.tax_ids.list_async(customer))
+        for one in known.data:
+            if one.type == kind and one.value != value:
+                # An invoice names every number there is.
+                await _asked(self._client.v1.customers.tax_ids.delete_async(customer, one.id))
         if any(one.value == value for one in known.data):
             return
         asked: Any = {"type": kind, "value": value}

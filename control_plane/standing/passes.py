@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Select, and_, or_, select, update
 
 from control_plane.billing.models import Agreement
-from control_plane.billing.states import AgreementStatus
+from control_plane.billing.states import AgreementStatus, Begins
 from control_plane.operations.steps.base import Tools
 from control_plane.platform import Platform
 from control_plane.standing import service
@@ -47,11 +47,14 @@ async def _due(platform: Platform, seen: set[UUID]) -> list[UUID]:
 def _looked_at(now: datetime) -> Select[UUID]:
     """Whose time has come, and whose agreement says something else than was seen last. Never trusts that somebody said so."""
     row, agreement = PaymentStanding, Agreement
-    in_order = and_(agreement.overdue_since.is_(None), agreement.status != AgreementStatus.PAUSED, agreement.status.not_in(_OVER))
+    to_subscribe = and_(agreement.status == AgreementStatus.NEW, agreement.begins == Begins.CHECKOUT)
+    not_in_order = (agreement.status == AgreementStatus.PAUSED, agreement.status.in_(_OVER), to_subscribe)
+    in_order = and_(agreement.overdue_since.is_(None), ~or_(*not_in_order))
     differs = or_(
         and_(agreement.overdue_since.is_not(None), row.since.is_distinct_from(agreement.overdue_since)),
         and_(agreement.overdue_since.is_(None), agreement.status == AgreementStatus.PAUSED, row.why.is_distinct_from(Why.TRIAL_OVER)),
         and_(agreement.overdue_since.is_(None), agreement.status.in_(_OVER), row.why.is_distinct_from(Why.ENDED)),
+        and_(to_subscribe, row.why.is_(None), row.look_at.is_(None)),
         and_(in_order, row.why.is_not(None)),
         row.carried.is_distinct_from(agreement.tariff + "/" + agreement.plan) & row.waits.is_(None),
     )

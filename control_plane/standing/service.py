@@ -19,7 +19,7 @@ from control_plane.standing import telling
 from control_plane.standing.carrying import BILLING, carry
 from control_plane.standing.errors import ExtensionInPast, ModulesWaitForPayment, NothingToExtend
 from control_plane.standing.models import PaymentStanding
-from control_plane.standing.owing import judge
+from control_plane.standing.owing import card_due, judge
 from control_plane.standing.states import StandingEvent, Why
 from control_plane.standing.terms import pay_at
 from control_plane.tenants.models import Tenant
@@ -53,6 +53,7 @@ async def look(session: AsyncSession, platform: Platform, tenant: Tenant) -> Pay
     owed = judge(agreement, now)
     if owed is None:
         await _settle(session, platform, tenant, row, at=now)
+        row.look_at = card_due(agreement)
     else:
         row.why, row.since = owed.why, owed.since
         await _climb(session, platform, tenant, row, at=now)

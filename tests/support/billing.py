@@ -96,7 +96,13 @@ class Billing:
 async def billing_of(platform: Platform, provider: Provider, *, key: str | None = None) -> AsyncIterator[Billing]:
     key = key or f"sk_test_{secrets.token_hex(6)}"
     made = StripeProvider(key, base_url=provider.url, webhook_secret=WEBHOOK_SECRET)
-    manual = ManualProvider(platform.database, platform.clock.now, tax_percent=Decimal(21), due_days=14)
+    terms: dict[str, Any] = {
+        "tax_percent": Decimal(21),
+        "due_days": 14,
+        "issuer": "DentalPin SL",
+        "pay_to": "ES91 2100 0418 4502 0005 1332",
+    }
+    manual = ManualProvider(platform.database, platform.clock.now, **terms)
     payments = Payments({ProviderName.STRIPE: made, ProviderName.MANUAL: manual}, demonstration=True)
     connected = replace(platform, payments=payments)
     provider.do("clock", now=int(platform.clock.now().timestamp()))

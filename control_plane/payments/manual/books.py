@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, false, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -119,7 +119,7 @@ async def record(
         raise ProviderRefused("there is no such invoice for a bank transfer, or the amount is not one.")
     if not await _add_payment(session, invoice_id, amount, received_on=received_on, reference=reference, key=key, by=by, now=now):
         return invoice
-    paid, _ = await sums(session, invoice_id)
+    paid, _ = await sums(session, invoice)
     over = paid + invoice.credited - invoice.total
     if over >= 0 and invoice.status is not InvoiceStatus.PAID:
         invoice.status, invoice.paid_at = InvoiceStatus.PAID, now
@@ -135,10 +135,10 @@ async def record(
 async def give_back(session: AsyncSession, invoice_id: str, amount: Decimal, *, reason: str, key: str, now: datetime) -> None:
     """Write down what is sent back of what was paid. Raises ProviderRefused where that is more than was paid."""
     invoice = await session.get(ManualInvoice, invoice_id, with_for_update=True, populate_existing=True)
-    paid, refunded = await sums(session, invoice_id)
     known = await session.scalar(select(ManualPayment.id).where(ManualPayment.invoice == invoice_id, ManualPayment.key == key))
     if known is not None:
         return
+    paid, refunded = await sums(session, invoice) if invoice is not None else (ZERO, ZERO)
     if invoice is None or amount > min(paid, invoice.total) - refunded:
         raise ProviderRefused("more would be given back than was paid.")
     await _add_payment(session, invoice_id, -amount, received_on=now.date(), reference=reason[:200], key=key, by="platform", now=now)
@@ -152,12 +152,39 @@ async def _add_payment(
     return await session.scalar(added) is not None
 
 
-async def sums(session: AsyncSession, invoice_id: str) -> tuple[Decimal, Decimal]:
-    """(arrived, sent back)."""
-    arrived = func.coalesce(func.sum(ManualPayment.amount).filter(ManualPayment.amount > 0), ZERO)
-    back = func.coalesce(func.sum(-ManualPayment.amount).filter(ManualPayment.amount < 0), ZERO)
-    row = (await session.execute(select(arrived, back).where(ManualPayment.invoice == invoice_id))).one()
+async def sums(session: AsyncSession, invoice: ManualInvoice) -> tuple[Decimal, Decimal]:
+    """(arrived, refunded). What was sent back before the invoice was paid has not arrived; what was sent back afterwards is a refund."""
+    refund = and_(ManualPayment.amount < 0, ManualPayment.recorded_at >= invoice.paid_at) if invoice.paid_at else false()
+    arrived = func.coalesce(func.sum(ManualPayment.amount).filter(~refund), ZERO)
+    back = func.coalesce(func.sum(-ManualPayment.amount).filter(refund), ZERO)
+    row = (await session.execute(select(arrived, back).where(ManualPayment.invoice == invoice.id))).one()
     return Decimal(row[0]), Decimal(row[1])
+
+
+async def take_credit_along(session: AsyncSession, row: ManualSubscription) -> None:
+    """What the same payer had in hand when an earlier subscription of the same tenant ended lowers the next invoice of this one."""
+    earlier = select(ManualSubscription).where(
+        ManualSubscription.tenant_id == row.tenant_id,
+        ManualSubscription.customer == row.customer,
+        ManualSubscription.currency == row.currency,
+        ManualSubscription.ended_at.is_not(None),
+        ManualSubscription.credit > 0,
+        ManualSubscription.id != row.id,
+    )
+    for one in await session.scalars(earlier.order_by(ManualSubscription.id).with_for_update()):
+        row.credit, one.credit = row.credit + one.credit, ZERO
+
+
+async def pay_from_credit(session: AsyncSession, row: ManualSubscription, now: datetime) -> None:
+    """Of a subscription that ends at once: what is credited for the rest of its period pays what is still owed, the oldest first."""
+    query = select(ManualInvoice).where(ManualInvoice.subscription == row.id, ManualInvoice.status == InvoiceStatus.OPEN)
+    for invoice in await session.scalars(query.order_by(ManualInvoice.number).with_for_update()):
+        arrived, _ = await sums(session, invoice)
+        owed = invoice.total - invoice.credited - arrived
+        used = min(row.credit, owed)
+        invoice.credited, row.credit = invoice.credited + used, row.credit - used
+        if used == owed:
+            invoice.status, invoice.paid_at = InvoiceStatus.PAID, now
 
 
 async def shown_subscription(session: AsyncSession, row: ManualSubscription, now: datetime) -> Subscription:
@@ -185,7 +212,7 @@ async def shown_subscription(session: AsyncSession, row: ManualSubscription, now
 
 
 async def shown_invoice(session: AsyncSession, row: ManualInvoice) -> Invoice:
-    arrived, refunded = await sums(session, row.id)
+    arrived, refunded = await sums(session, row)
     paid = min(arrived + row.credited, row.total)
     return Invoice(
         id=row.id,

@@ -93,6 +93,9 @@ class ManualProvider:
         }
         async with self._database.transaction() as session:
             await session.execute(insert(ManualSubscription).values(**facts).on_conflict_do_nothing())
+            # Before its first invoice is made.
+            row = await session.get_one(ManualSubscription, facts["id"], with_for_update=True, populate_existing=True)
+            await books.take_credit_along(session, row)
             return await self._shown(session, str(facts["id"]))
 
     async def subscription(self, id_: str) -> Subscription | None:
@@ -142,6 +145,7 @@ class ManualProvider:
                 row.cancels_at_period_end = True
             elif row.ended_at is None:
                 await books.change_items(session, row, {}, at=now, now=now, terms=self._terms)
+                await books.pay_from_credit(session, row, now)
                 row.status, row.ended_at = SubscriptionStatus.CANCELED, now
             return await books.shown_subscription(session, row, now)
 

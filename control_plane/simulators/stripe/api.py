@@ -239,6 +239,8 @@ def _dispatch(account: Account, method: str, path: str, given: Parameters) -> Ob
             # The provider's named test cards may be spoken of like cards that exist.
             subject = payments.method(book, id_) if kind == "payment_method" else book.get(kind, id_)
             return _verb(account, action, kind, path)(subject, given)
+        case "DELETE", [id_, "tax_ids", tax_id]:
+            return account.resources.delete_tax_id(book.get(kind, id_), book.get("tax_id", tax_id), given)
         case "DELETE", [id_]:
             return _verb(account, "delete", kind, path)(book.get(kind, id_), given)
         case _:

@@ -119,6 +119,12 @@ class Resources:
         self.book.event("customer.tax_id.created", made)
         return made
 
+    def delete_tax_id(self, customer: Object, tax_id: Object, given: Parameters) -> Object:
+        given.done()
+        self.book.drop("tax_id", tax_id["id"])
+        self.book.event("customer.tax_id.deleted", tax_id)
+        return {"id": tax_id["id"], "object": "tax_id", "deleted": True}
+
     # --- what is sold
 
     def create_product(self, given: Parameters) -> Object:

@@ -113,7 +113,7 @@ async def test_with_another_account_s_key_nothing_is_changed(billing, double):
     async with billing_of(billing.platform, double) as other:
         with pytest.raises(WrongAccount, match="Put the right key back"):
             async with other.platform.database.transaction() as session:
-                await service.portal(session, other.platform, sol, back="http://platform.example/")
+                await service.portal(session, other.platform, sol, back="http://platform.example/", actor=OPERATOR)
         await other.worker.run_passes("billing_reconcile")
         after = await other.bill(sol)
         account = double.double.account(other.key)

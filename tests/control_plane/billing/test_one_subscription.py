@@ -3,10 +3,16 @@
 import pytest
 from sqlalchemy import select
 
+from control_plane.access.actors import Actor
+from control_plane.access.models import Reseller
 from control_plane.audit.models import AuditEntry
 from control_plane.billing import service
-from control_plane.billing.errors import SubscriptionOver
-from control_plane.billing.states import Begins, ProviderName
+from control_plane.billing.errors import NothingToPayHere, SubscriptionOver
+from control_plane.billing.states import Begins, PayerKind, ProviderName
+from control_plane.resellers import service as resellers
+from control_plane.resellers.schemas import NewTerms
+from control_plane.tenants import service as tenants
+from tests.support.billing import OPERATOR
 
 CARD = "4242424242424242"
 
@@ -15,7 +21,7 @@ CARD = "4242424242424242"
 def page(billing):
     async def page(tenant):
         async with billing.platform.database.transaction() as session:
-            return await service.checkout(session, billing.platform, tenant, back="http://platform.example/account")
+            return await service.checkout(session, billing.platform, tenant, back="http://platform.example/account", actor=OPERATOR)
 
     return page
 
@@ -34,7 +40,7 @@ def sessions(billing):
 
 async def test_a_page_asked_for_twice_before_the_first_was_written_down_is_one_page(billing, with_page, page):
     async with billing.platform.database.transaction() as session:
-        await service.checkout(session, billing.platform, with_page, back="http://platform.example/account")
+        await service.checkout(session, billing.platform, with_page, back="http://platform.example/account", actor=OPERATOR)
         second = await page(with_page)
         await session.rollback()
     assert [one["id"] for one in sessions(billing)] == [second.id]
@@ -108,3 +114,64 @@ async def test_who_comes_back_by_another_way_is_another_customer(billing):
         await billing.platform.payments.get(provider).cancel(agreement.subscription, at_period_end=False, key="over")
         assert (await billing.bill(sol)).status == "canceled"
     assert [customer[:4] for customer in customers] == ["man_", "cus_", "man_"]
+
+
+async def test_only_its_own_people_are_sent_to_a_reseller_s_card(billing):
+    """On the provider's pages stand the card and the invoices of all its clinics."""
+    sol = await billing.tenant()
+    async with billing.platform.database.transaction() as session:
+        terms = NewTerms(wholesale_percent=80, commission_percent=20)
+        reseller: Reseller = await resellers.create(session, "North", None, terms, actor=OPERATOR, at=billing.platform.clock.now())
+        reseller.billing_email = "accounts@north.example"
+    await billing.agree(sol, payer=PayerKind.RESELLER, reseller_id=reseller.id)
+    await billing.card(sol, "pm_card_chargeCustomerFail")
+    billing.move(days=31)
+    await billing.bill(sol)
+    (owed,) = [one for one in await billing.invoices(sol) if one.due]
+    back = "http://platform.example/account"
+    for actor in (Actor("owner", "ana"), Actor("reseller", "eve", reseller_id=sol.id)):
+        async with billing.platform.database.transaction() as session:
+            for asked in (
+                service.portal(session, billing.platform, sol, back=back, actor=actor),
+                service.checkout(session, billing.platform, sol, back=back, actor=actor),
+                service.pay(session, billing.platform, sol, owed.id, actor=actor),
+            ):
+                with pytest.raises(NothingToPayHere, match="its reseller pays for it"):
+                    await asked
+    async with billing.platform.database.transaction() as session:
+        staff = Actor("reseller", "ada", reseller_id=reseller.id)
+        assert (await service.portal(session, billing.platform, sol, back=back, actor=staff)).url
+
+
+async def test_the_provider_knows_what_the_clinic_says_of_itself_now_and_keeps_what_was_typed_there(billing):
+    sol = await billing.trial()
+    customer = (await billing.agreement(sol)).customer
+    billing.v1.customers.update(customer, {"email": "accounts@sol.example"})
+    await billing.bill(sol)
+    assert billing.v1.customers.retrieve(customer).email == "accounts@sol.example", "typed on the provider's page"
+
+    async with billing.platform.database.transaction() as session:
+        (await tenants.find(session, "sol", lock=True)).owner_email = "eva@sol.example"
+    await billing.bill(sol)
+    assert billing.v1.customers.retrieve(customer).email == "eva@sol.example", "the clinic has another owner"
+    before = len(billing.provider.double.account(billing.key).book.all("event"))
+    await billing.bill(sol)
+    assert len(billing.provider.double.account(billing.key).book.all("event")) == before, "what is so already is not said again"
+
+
+async def test_what_was_written_off_is_still_owed_and_can_be_paid(billing):
+    sol = await billing.trial()
+    await billing.card(sol, "pm_card_chargeCustomerFail")
+    billing.move(days=31)
+    await billing.bill(sol)
+    (owed,) = [one for one in await billing.invoices(sol) if one.due]
+    billing.v1.invoices.mark_uncollectible(owed.id)
+    await billing.card(sol)
+    agreement = await billing.bill(sol)
+    (owed,) = [one for one in await billing.invoices(sol) if one.due]
+    assert (owed.status, agreement.overdue_since) == ("uncollectible", owed.created_at), "nobody's card is charged for it unasked"
+
+    async with billing.platform.database.transaction() as session:
+        await service.pay(session, billing.platform, sol, owed.id, actor=OPERATOR)
+    agreement = await billing.bill(sol)
+    assert (agreement.status, agreement.overdue_since) == ("active", None)

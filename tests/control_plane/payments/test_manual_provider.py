@@ -83,3 +83,38 @@ async def test_a_change_in_the_middle_is_charged_as_it_was_shown_and_a_refund_is
     assert (await provider.invoice(first.id)).refunded == Decimal("5.00")
     with pytest.raises(ProviderRefused, match="more would be given back"):
         await provider.refund(first.id, first.total, reason="more", key="more")
+
+
+async def test_what_is_sent_back_before_an_invoice_is_paid_has_not_arrived(provider, subscribed, clock):
+    clock.advance(days=30)
+    await provider.subscription(subscribed.id)
+    (invoice,) = await provider.invoices(subscribed.customer)
+    arrives = {"received_on": date(2027, 1, 5), "by": "operator:ana"}
+    await provider.record_payment(invoice.id, Decimal("20.00"), reference="by mistake", key="1", **arrives)
+    await provider.refund(invoice.id, Decimal("20.00"), reason="not theirs", key="back")
+    clock.advance(days=1)
+    half = await provider.record_payment(invoice.id, Decimal("20.00"), reference="half", key="2", **arrives)
+    assert (half.status, half.paid, half.due) == ("open", Decimal("20.00"), Decimal("15.09"))
+
+    clock.advance(days=1)
+    paid = await provider.record_payment(invoice.id, Decimal("15.09"), reference="rest", key="3", **arrives)
+    assert (paid.status, paid.paid, paid.refunded) == ("paid", Decimal("35.09"), Decimal("0.00"))
+    await provider.refund(invoice.id, Decimal("35.09"), reason="goodwill", key="all")
+    assert (await provider.invoice(invoice.id)).refunded == Decimal("35.09")
+
+
+async def test_credit_of_a_subscription_that_ended_pays_what_is_owed_and_goes_along_to_the_next(provider, subscribed, clock):
+    clock.advance(days=30)
+    await provider.subscription(subscribed.id)
+    (first,) = await provider.invoices(subscribed.customer)
+    clock.advance(days=16)
+    assert (await provider.cancel(subscribed.id, at_period_end=False, key="end")).status == "canceled"
+    open_ = await provider.invoice(first.id)
+    assert (open_.status, open_.due) == ("open", Decimal("18.11")), "the used half of the month"
+
+    await provider.record_payment(first.id, Decimal("28.11"), received_on=clock.now().date(), reference="x", key="x", by="operator:ana")
+    again = await provider.start_trial(subscribed.tenant_id, subscribed.customer, (SOLO,), "EUR", trial_ends=clock.now(), key="again")
+    newest = (await provider.invoices(again.customer))[0]
+    assert (newest.subscription, newest.paid, newest.due) == (again.id, Decimal("10.00"), Decimal("25.09"))
+    stranger = await provider.start_trial(uuid4(), subscribed.customer, (SOLO,), "EUR", trial_ends=clock.now(), key="other")
+    assert [one.paid for one in await provider.invoices(subscribed.customer) if one.subscription == stranger.id] == [Decimal("0.00")]

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from control_plane.billing.states import AgreementStatus
+from control_plane.billing.states import AgreementStatus, Begins
 from control_plane.languages import day as in_words
 from control_plane.tenants.models import ObservedTenant
 
@@ -168,3 +168,29 @@ async def test_a_smaller_plan_is_refused_for_what_is_in_use(sol, platform):
     assert (refused.status_code, refused.json()["code"]) == (409, "plan_limit_exceeded")
     assert refused.json()["over"] == {"clinics": {"present": 2, "limit": 1}, "storage_gb": {"present": 21, "limit": 20}}
     assert (await sol.standing())["usage"]["users"] == 5
+
+
+async def test_who_agreed_and_never_subscribed_climbs_as_one_whose_trial_is_over(sol):
+    now = sol.clock.now()
+    await sol.agreement(status=AgreementStatus.NEW, begins=Begins.CHECKOUT, agreed_at=now, trial_ends=now + timedelta(days=10))
+    await sol.look()
+    await sol.days_pass(9)
+    assert (await sol.standing())["state"] == "none"
+
+    await sol.days_pass(1)
+    assert ((await sol.standing())["state"], (await sol.standing())["why"]) == ("banner", "trial_over")
+    await sol.days_pass(30)
+    assert sol.told()["mode"] == "read_only"
+
+    await sol.pays()
+    await sol.look()
+    assert ((await sol.standing())["state"], sol.told()["mode"]) == ("none", "normal")
+
+
+async def test_who_agrees_anew_has_three_days_for_the_card(sol):
+    await sol.agreement(status=AgreementStatus.NEW, begins=Begins.CHECKOUT, agreed_at=sol.clock.now(), trial_ends=None)
+    await sol.look()
+    await sol.days_pass(2)
+    assert (await sol.standing())["state"] == "none"
+    await sol.days_pass(1)
+    assert ((await sol.standing())["state"], (await sol.standing())["why"]) == ("banner", "ended")
