@@ -1,4 +1,4 @@
-"""The life of a tenant on the embedded default, from the sign-up page until a clinic that owed has paid.
+"""The life of a tenant, from the sign-up page to the last receipt, on the embedded default.
 
 Real runtimes under the local supervisor, real PostgreSQL, the payment provider's double over HTTP, and one moved clock for all of them.
 Each phase is a function; the test at the end tells them in order.
@@ -13,13 +13,16 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx2
 import pytest
 
+from dentalpin_kit.archives import verify_archive
 from tests.support.installation import sign_in
 from tests.support.mailbox import link_to, texts_to
 from tests.support.payment_provider import serving
-from tests.support.sample_versions import fulfilling
+from tests.support.runtime_env import make_overlay
+from tests.support.sample_versions import ADD_COLOUR, fulfilling, migration
 from tests.support.whole_platform import WholePlatform, goes_on_to, hidden, whole_platform
 
 OWNER = "lola@example.com"
@@ -42,6 +45,7 @@ class Life:
 
     world: WholePlatform
     folder: Path
+    superuser_url: str
     clinic: httpx2.Client | None = None
     """The owner at work in the clinic's own runtime."""
 
@@ -63,6 +67,18 @@ class Life:
         """The newest first."""
         found: list[Any] = (await self.world.get(f"{TENANT}/billing/invoices"))["items"]
         return found
+
+    async def on_the_server(self, tenant_id: str) -> int:
+        """Databases and roles that are this tenant's."""
+        server = await asyncpg.connect(self.superuser_url)
+        try:
+            named = f"%{tenant_id.replace('-', '')}%"
+            query = (
+                "SELECT (SELECT count(*) FROM pg_database WHERE datname LIKE $1) + (SELECT count(*) FROM pg_roles WHERE rolname LIKE $1)"
+            )
+            return int(await server.fetchval(query, named))
+        finally:
+            await server.close()
 
     def subjects(self) -> list[str]:
         """Of the mails to the owner, the newest first."""
@@ -256,6 +272,111 @@ async def pays_and_everything_is_back(life: Life) -> None:
     assert life.admit("Vega").status_code == 201
 
 
+async def a_campaign_brings_the_newer_release(life: Life) -> None:
+    world = life.world
+    colour = migration("sample_0002", "sample_0001", ADD_COLOUR.format(table="sample_notes"))
+    newer = make_overlay(life.folder / "newer", fulfilling(life.folder / "second" / "fiscal", "es-verifactu", "0.2.0", sample_0002=colour))
+    world.clock.install(newer)
+    before = await life.tenant()
+    release = (await world.ask("POST", "/v1/releases", {"environment": str(newer), "channel": "stable"}))["id"]
+    wanted = {"name": "To fiscal 0.2", "release": release, "strategy": {"canary": 0, "waves": []}}
+    campaign = await world.ask("POST", "/v1/campaigns", wanted)
+    await world.ask("POST", f"/v1/campaigns/{campaign['id']}/start")
+    await world.looks()
+    [member] = (await world.get(f"/v1/campaigns/{campaign['id']}/members"))["items"]
+    assert (member["state"], member["code"]) == ("waiting", "outside_window"), "by day the clinic is left alone"
+
+    await world.moves_to(world.clock.now().replace(hour=1, minute=30) + timedelta(days=1))
+    # The nightly backup may have gone first.
+    await world.passes(minutes=10)
+
+    campaign, after = await world.get(f"/v1/campaigns/{campaign['id']}"), await life.tenant()
+    assert (campaign["state"], campaign["members"]) == ("completed", {"done": 1}), await world.get(
+        f"/v1/campaigns/{campaign['id']}/members"
+    )
+    assert (after["state"], after["in_sync"], after["observed"]["release"]) == ("active", True, release)
+    assert before["observed"]["release"] != release
+    assert {one["name"]: one["version"] for one in after["observed"]["modules"]}["fiscal_module"] == "0.2.0"
+    assert [one["title"] for one in life.at_work.get("/api/v1/fiscal_module/notes").json()["data"]] == ["Welcome", NOTE["title"]]
+
+
+async def a_mistake_is_undone_from_a_backup(life: Life) -> None:
+    world = life.world
+    yesterday = world.clock.now()
+    await world.passes(days=1)
+    await world.passes(minutes=2)
+    backup = next(one for one in (await world.get(f"{TENANT}/backups"))["items"] if one["cause"] == "scheduled")
+    assert (backup["state"], datetime.fromisoformat(backup["requested_at"]) > yesterday) == ("ready", True), "every night there is one"
+    kept = life.patients()
+    [vega] = [one for one in life.at_work.get("/api/v1/patients").json()["data"] if one["last_name"] == "Vega"]
+    assert life.at_work.post(f"/api/v1/patients/{vega['id']}/archive").status_code == 200
+    assert life.admit("Nobody").status_code == 201
+    assert life.patients() == ["Nobody", *(name for name in kept if name != "Vega")]
+
+    await world.ask("POST", f"{TENANT}/backups/{backup['id']}/restore")
+    await world.looks()
+
+    tenant = await life.tenant()
+    assert (tenant["state"], tenant["in_sync"]) == ("active", True)
+    life.sign_in(tenant["url"])
+    assert life.patients() == kept
+    assert life.modules() == {"patients", "agenda", "fiscal_module"}
+    assert (await life.billing())["quote"]["total"] == "41.00"
+
+
+async def takes_everything_along(life: Life) -> None:
+    archive = await life.exported("leaving")
+    key = (await life.world.get("/v1/exports/signing-key"))["public_key"]
+    found = verify_archive(archive, trusted=key)
+    assert found.manifest["tenant"]["slug"] == SLUG
+
+
+async def is_deleted_and_erased(life: Life) -> None:
+    world = life.world
+    id_ = (await life.tenant())["id"]
+    [customer] = world.v1.customers.list().data
+    await world.ask("DELETE", TENANT)
+    await world.looks()
+    assert (await life.tenant())["state"] == "closing"
+    assert httpx2.get((await life.tenant())["url"], timeout=30).status_code == 503
+    assert (await life.billing())["cancels_at_period_end"]
+
+    await world.passes(days=15)
+
+    tenant = await life.tenant()
+    assert (tenant["state"], tenant["final_dump"] is not None) == ("deleted", True)
+    [subscription] = world.v1.subscriptions.list({"status": "all"}).data
+    assert subscription.status == "canceled"
+
+    # The law asks for the records to be kept; the clinic does that itself from here on, with its last copy.
+    [last] = [one for one in (await world.get(f"{TENANT}/exports"))["items"] if one["kind"] == "final"]
+    await world.ask("POST", f"{TENANT}/exports/{last['id']}/link")
+    await world.looks()
+    await life.downloaded("last")
+    erasure = await world.ask("POST", f"{TENANT}/erasures", {"confirm": SLUG, "reason": "the owner asked", "handed_over": True})
+    await world.looks()
+
+    receipts = {one["system"]: one["status"] for one in (await world.get(f"{TENANT}/erasures/{erasure['id']}"))["receipts"]}
+    assert {system for system, status in receipts.items() if status == "erased"} >= {
+        "account",
+        "backups",
+        "database",
+        "last_copy",
+        "mails",
+        "runtime",
+    }
+    assert receipts["payment_provider"] == "kept", "invoices stay with whoever issued them"
+    assert world.v1.customers.list().data == []
+    assert world.v1.customers.retrieve(customer.id).deleted
+    data = world.platform.settings.data
+    assert not (data / "tenants" / id_).exists()
+    assert [path for path in (data / "objects").rglob("*") if path.is_file() and id_ in str(path)] == []
+    assert await life.on_the_server(id_) == 0
+    page = await world.operator.get(TENANT)
+    assert OWNER not in page.text
+    assert COMPANY not in page.text
+
+
 @pytest.fixture(scope="module")
 def provider():
     """Webhooks are delivered when the platform looks, some twice and not in order."""
@@ -264,11 +385,11 @@ def provider():
 
 
 @pytest.fixture
-async def life(platform_settings, provider, tmp_path):
+async def life(platform_settings, provider, postgres, tmp_path):
     fiscal = fulfilling(tmp_path / "first" / "fiscal", "es-verifactu", "0.1.0")
     async with whole_platform(platform_settings, provider, tmp_path, SIGNED_UP, fiscal) as world:
         provider.do("faults", duplicate=0.3, reorder=3, seed=7)
-        made = Life(world, tmp_path)
+        made = Life(world, tmp_path, postgres.superuser_url)
         yield made
         if made.clinic is not None:
             made.clinic.close()
@@ -282,3 +403,7 @@ async def test_the_life_of_a_tenant(life):
     await a_payment_fails_and_the_ladder_leads_to_read_only(life)
     await in_read_only_everything_is_read_and_exported_and_nothing_is_written(life)
     await pays_and_everything_is_back(life)
+    await a_campaign_brings_the_newer_release(life)
+    await a_mistake_is_undone_from_a_backup(life)
+    await takes_everything_along(life)
+    await is_deleted_and_erased(life)
