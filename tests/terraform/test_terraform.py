@@ -115,3 +115,30 @@ def test_the_cloud_grants_the_account_that_the_release_makes():
     release = (TERRAFORM / "modules" / "release" / "main.tf").read_text()
     (account,) = re.findall(r'platform = \{ namespace = "dentalpin", account = "([\w-]+)" \}', cluster)
     assert f'name = "{account}"' in release
+
+
+def block(file: Path, kind: str, name: str) -> str:
+    """The text of a block, as Terraform writes it: closed by a brace at the beginning of a line."""
+    found = re.search(rf'^{kind} "{name}" {{$.*?^}}$', file.read_text(), re.MULTILINE | re.DOTALL)
+    assert found is not None, f"{file} has no {kind} {name}"
+    return found[0]
+
+
+@pytest.mark.parametrize("name", ["plan", "api_networks"])
+def test_clouds_take_the_same_plan(name):
+    """Terraform lets modules share no declaration: what has to be said twice is held to be the same."""
+    aws, ionos = (TERRAFORM / "modules" / cloud / "variables.tf" for cloud in ("aws", "ionos"))
+    assert block(aws, "variable", name) == block(ionos, "variable", name)
+
+
+def test_what_a_cloud_gives_is_what_the_release_takes():
+    def outputs(cloud):
+        return set(re.findall(r'^output "(\w+)"', (TERRAFORM / "modules" / cloud / "outputs.tf").read_text(), re.MULTILINE))
+
+    used = set(re.findall(r"module\.cloud\.(\w+)", (TERRAFORM / "examples" / "aws" / "main.tf").read_text()))
+    assert outputs("aws") == outputs("ionos") >= used | {"databases", "object_store", "object_store_key"}
+
+
+def test_examples_differ_by_their_cloud_only():
+    aws, ionos = ((TERRAFORM / "examples" / cloud / "main.tf").read_text() for cloud in ("aws", "ionos"))
+    assert aws.replace("modules/aws", "modules/ionos").replace('"aws"', '"ionos"') == ionos

@@ -61,6 +61,18 @@ resource "aws_iam_role_policy_attachment" "nodes" {
   policy_arn = "arn:aws:iam::aws:policy/${each.key}"
 }
 
+# The network plug-in is set up before there are nodes: with single addresses a node of this size would take 58 pods, whatever its memory.
+# Policies of the network are kept by it only when it is told to.
+resource "aws_eks_addon" "network" {
+  cluster_name = aws_eks_cluster.this.name
+  addon_name   = "vpc-cni"
+  configuration_values = jsonencode({
+    enableNetworkPolicy = "true"
+    env                 = { ENABLE_PREFIX_DELEGATION = "true", WARM_PREFIX_TARGET = "1" }
+  })
+  tags = var.plan.labels
+}
+
 resource "aws_eks_node_group" "this" {
   cluster_name    = aws_eks_cluster.this.name
   node_group_name = "clinics"
@@ -81,18 +93,16 @@ resource "aws_eks_node_group" "this" {
     ignore_changes = [scaling_config[0].desired_size]
   }
   tags       = var.plan.labels
-  depends_on = [aws_iam_role_policy_attachment.nodes]
+  depends_on = [aws_iam_role_policy_attachment.nodes, aws_eks_addon.network]
 }
 
 # The agent by which pods become the role below, and the volumes of clinics.
 resource "aws_eks_addon" "this" {
-  for_each     = toset(["eks-pod-identity-agent", "aws-ebs-csi-driver", "vpc-cni", "coredns", "kube-proxy"])
+  for_each     = toset(["eks-pod-identity-agent", "aws-ebs-csi-driver", "coredns", "kube-proxy"])
   cluster_name = aws_eks_cluster.this.name
   addon_name   = each.key
-  # Policies of the network are kept by the network plug-in only when it is told to.
-  configuration_values = each.key == "vpc-cni" ? jsonencode({ enableNetworkPolicy = "true" }) : null
-  tags                 = var.plan.labels
-  depends_on           = [aws_eks_node_group.this]
+  tags         = var.plan.labels
+  depends_on   = [aws_eks_node_group.this]
 }
 
 locals {

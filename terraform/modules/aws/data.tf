@@ -29,7 +29,7 @@ resource "aws_db_parameter_group" "this" {
   # Each clinic awake takes up to 12 connections.
   parameter {
     name         = "max_connections"
-    value        = tostring(100 + var.plan.database.clinics * 12)
+    value        = tostring(var.plan.database.connections)
     apply_method = "pending-reboot"
   }
   tags = var.plan.labels

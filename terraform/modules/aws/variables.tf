@@ -6,7 +6,7 @@ variable "plan" {
     names     = object({ cluster = string, database = string, bucket = string, secret = string })
     nodes     = object({ min = number, max = number, cpus = number, memory_gib = number })
     databases = number
-    database  = object({ database_cpus = number, database_memory_gib = number, database_storage_gib = number, retention_days = number, clinics = number })
+    database  = object({ database_cpus = number, database_memory_gib = number, database_storage_gib = number, retention_days = number, clinics = number, connections = number })
     hosts     = object({ platform = string, clinics = string, domain = string })
     labels    = map(string)
   })

@@ -118,6 +118,22 @@ resource "ionoscloud_s3_bucket_public_access_block" "objects" {
   restrict_public_buckets = true
 }
 
+# What the platform deletes is gone for good a month later: time enough to notice a mistake, and an erasure keeps its promise.
+resource "ionoscloud_s3_bucket_lifecycle_configuration" "objects" {
+  bucket = ionoscloud_s3_bucket.objects.name
+  rule {
+    id     = "deleted"
+    status = "Enabled"
+    prefix = ""
+    noncurrent_version_expiration {
+      noncurrent_days = 30
+    }
+    abort_incomplete_multipart_upload {
+      days_after_initiation = 2
+    }
+  }
+}
+
 resource "ionoscloud_object_storage_accesskey" "platform" {
   description = "${var.plan.names.cluster}: the platform's objects"
 }

@@ -56,25 +56,39 @@ variable "domain" {
 
 variable "database_retention_days" {
   type        = number
-  default     = 14
-  description = "How far back the database can be taken to any moment."
+  default     = null
+  description = "How far back the database can be taken to any moment; as far as 14 days where nothing is said and the cloud goes so far."
   validation {
-    condition     = var.database_retention_days >= 7 && var.database_retention_days <= 35
+    condition     = var.database_retention_days == null || try(var.database_retention_days >= 7 && var.database_retention_days <= 35, false)
     error_message = "Between 7 and 35 days."
+  }
+  validation {
+    condition     = try(var.database_retention_days <= local.clouds[var.cloud].retention_days, true)
+    error_message = "This cloud does not go back so far: IONOS keeps 7 days, AWS 35."
   }
 }
 
 locals {
   # docs/operations.md, "Capacity", says where these figures come from.
-  clinics_per_node     = 80
-  clinics_per_database = 300
-  nodes                = max(2, ceil(var.clinics / local.clinics_per_node))
+  clinics_per_node = 60
+  nodes            = max(2, ceil(var.clinics / local.clinics_per_node))
   sizes = {
-    small  = { database_cpus = 2, database_memory_gib = 8, database_storage_gib = 100 }
-    medium = { database_cpus = 4, database_memory_gib = 16, database_storage_gib = 400 }
-    large  = { database_cpus = 8, database_memory_gib = 32, database_storage_gib = 1000 }
+    small  = { database_cpus = 2, database_memory_gib = 8, database_storage_gib = 100, clinics = 75 }
+    medium = { database_cpus = 4, database_memory_gib = 16, database_storage_gib = 400, clinics = 150 }
+    large  = { database_cpus = 8, database_memory_gib = 32, database_storage_gib = 1000, clinics = 300 }
   }
   size = var.clinics <= 50 ? "small" : var.clinics <= 150 ? "medium" : "large"
+  # What a cloud allows: days it goes back, and connections to one server, where that cannot be set.
+  clouds = {
+    aws   = { retention_days = 35, connections = null }
+    ionos = { retention_days = 7, connections = local.sizes[local.size].database_memory_gib > 8 ? 1000 : 896 }
+  }
+  connections_per_clinic = 12
+  connections_kept_back  = 50
+  clinics_per_database = min(
+    local.sizes[local.size].clinics,
+    try(floor((local.clouds[var.cloud].connections - local.connections_kept_back) / local.connections_per_clinic), local.sizes[local.size].clinics),
+  )
 }
 
 output "size" {
@@ -110,7 +124,11 @@ output "databases" {
 }
 
 output "database" {
-  value = merge(local.sizes[local.size], { retention_days = var.database_retention_days, clinics = local.clinics_per_database })
+  value = merge(local.sizes[local.size], {
+    retention_days = coalesce(var.database_retention_days, min(14, local.clouds[var.cloud].retention_days))
+    clinics        = local.clinics_per_database
+    connections    = local.connections_kept_back + local.clinics_per_database * local.connections_per_clinic
+  })
 }
 
 output "hosts" {

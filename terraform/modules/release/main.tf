@@ -78,6 +78,10 @@ locals {
     DENTALPIN_OBJECT_STORE_KEY_ID = var.object_store_key.id
     DENTALPIN_OBJECT_STORE_SECRET = var.object_store_key.secret
   }
+  secret = merge(var.secrets, local.store_keys, {
+    DATABASE_URL              = var.databases[0]
+    TENANT_DATABASE_ADMIN_URL = var.databases[0]
+  })
 }
 
 resource "kubernetes_namespace_v1" "this" {
@@ -94,19 +98,17 @@ resource "kubernetes_secret_v1" "platform" {
     name      = "dentalpin-platform"
     namespace = kubernetes_namespace_v1.this.metadata[0].name
   }
-  data = merge(var.secrets, local.store_keys, {
-    DATABASE_URL              = var.databases[0]
-    TENANT_DATABASE_ADMIN_URL = var.databases[0]
-  })
+  data = local.secret
 }
 
 resource "helm_release" "platform" {
-  name       = "dentalpin"
-  namespace  = kubernetes_namespace_v1.this.metadata[0].name
-  chart      = var.chart
-  version    = var.chart_version
-  atomic     = true
-  timeout    = 900
+  name      = "dentalpin"
+  namespace = kubernetes_namespace_v1.this.metadata[0].name
+  chart     = var.chart
+  version   = var.chart_version
+  atomic    = true
+  # Longer than the migrations' own deadline (900 s), so that they say why they ended.
+  timeout    = 1500
   depends_on = [kubernetes_secret_v1.platform]
   values = [
     yamlencode({
@@ -118,6 +120,8 @@ resource "helm_release" "platform" {
       tenantDatabases = { region = var.residency, capacity = var.clinics_per_database }
       # The chart's account is called so in the cloud's own rights too.
       serviceAccount = { create = true, name = "dentalpin-platform" }
+      # Another Secret makes other pods: they read it at their start only.
+      podAnnotations = { "dentalpin.io/secret" = substr(nonsensitive(sha256(jsonencode(local.secret))), 0, 16) }
     }),
     yamlencode(var.values),
   ]

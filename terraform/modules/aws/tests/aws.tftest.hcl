@@ -13,7 +13,7 @@ variables {
     names     = { cluster = "praxis", database = "praxis-database", bucket = "praxis-clinics-example-org", secret = "praxis/platform" }
     nodes     = { min = 2, max = 4, cpus = 4, memory_gib = 16 }
     databases = 2
-    database  = { database_cpus = 2, database_memory_gib = 8, database_storage_gib = 100, retention_days = 14, clinics = 300 }
+    database  = { database_cpus = 2, database_memory_gib = 8, database_storage_gib = 100, retention_days = 14, clinics = 75, connections = 950 }
     hosts     = { platform = "app.clinics.example.org", clinics = "*.clinics.example.org", domain = "clinics.example.org" }
     labels    = { product = "dentalpin", platform = "praxis", residency = "eu-central" }
   }
@@ -65,4 +65,16 @@ run "a_server_newer_than_our_client_programs_is_refused" {
     postgres_version = "18"
   }
   expect_failures = [var.postgres_version]
+}
+
+run "a_node_takes_as_many_pods_as_its_memory_and_policies_are_kept" {
+  command = plan
+  assert {
+    condition     = jsondecode(aws_eks_addon.network.configuration_values).env.ENABLE_PREFIX_DELEGATION == "true" && jsondecode(aws_eks_addon.network.configuration_values).enableNetworkPolicy == "true"
+    error_message = "Prefixes, and policies of the network."
+  }
+  assert {
+    condition     = anytrue([for one in aws_db_parameter_group.this.parameter : one.name == "max_connections" && one.value == "950"])
+    error_message = "As many connections as the plan says."
+  }
 }

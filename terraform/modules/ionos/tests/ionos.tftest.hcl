@@ -13,7 +13,7 @@ variables {
     names     = { cluster = "praxis", database = "praxis-database", bucket = "praxis-clinics-example-org", secret = "praxis/platform" }
     nodes     = { min = 2, max = 4, cpus = 4, memory_gib = 16 }
     databases = 2
-    database  = { database_cpus = 2, database_memory_gib = 8, database_storage_gib = 100, retention_days = 7, clinics = 300 }
+    database  = { database_cpus = 2, database_memory_gib = 8, database_storage_gib = 100, retention_days = 7, clinics = 75, connections = 950 }
     hosts     = { platform = "app.clinics.example.org", clinics = "*.clinics.example.org", domain = "clinics.example.org" }
     labels    = { product = "dentalpin", platform = "praxis", residency = "eu-central" }
   }
@@ -44,6 +44,14 @@ run "objects_are_versioned_encrypted_and_nobodys_else" {
   assert {
     condition     = ionoscloud_s3_bucket_public_access_block.objects.restrict_public_buckets
     error_message = "Public access is blocked."
+  }
+}
+
+run "what_was_deleted_does_not_stay_as_an_old_version" {
+  command = plan
+  assert {
+    condition     = ionoscloud_s3_bucket_lifecycle_configuration.objects.rule[0].noncurrent_version_expiration[0].noncurrent_days == 30
+    error_message = "An erasure keeps its promise."
   }
 }
 
@@ -80,4 +88,12 @@ run "the_whole_internet_is_refused" {
     api_networks = ["0.0.0.0/0"]
   }
   expect_failures = [var.api_networks]
+}
+
+run "a_network_the_cloud_keeps_for_itself_is_refused" {
+  command = plan
+  variables {
+    database_network = "10.216.4.0/24"
+  }
+  expect_failures = [var.database_network]
 }

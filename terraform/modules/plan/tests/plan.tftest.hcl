@@ -27,9 +27,52 @@ run "a_large_one_needs_more_servers" {
     clinics = 1000
   }
   assert {
-    condition     = output.size == "large" && output.databases == 4 && output.nodes.min == 13
-    error_message = "1000 clinics: 4 database servers of 300, 13 nodes of 80."
+    condition     = output.size == "large" && output.databases == 4 && output.nodes.min == 17
+    error_message = "1000 clinics: 4 database servers of 300, 17 nodes of 60."
   }
+}
+
+run "a_server_has_connections_for_its_clinics" {
+  command = plan
+  variables {
+    clinics = 1000
+  }
+  assert {
+    condition     = output.database.connections == 3650 && output.database.clinics == 300
+    error_message = "12 for each clinic, and some for administration."
+  }
+}
+
+run "where_connections_are_the_clouds_to_say_there_are_more_servers" {
+  command = plan
+  variables {
+    cloud   = "ionos"
+    clinics = 1000
+  }
+  assert {
+    condition     = output.database.clinics == 79 && output.databases == 13 && output.database.connections <= 1000
+    error_message = "IONOS gives a server 1000 connections at most: 79 clinics."
+  }
+}
+
+run "a_small_server_of_ionos_too" {
+  command = plan
+  variables {
+    cloud = "ionos"
+  }
+  assert {
+    condition     = output.database.clinics == 70 && output.databases == 1 && output.database.retention_days == 7
+    error_message = "8 GiB: 896 connections; and IONOS goes back seven days."
+  }
+}
+
+run "further_back_than_a_cloud_goes_is_refused" {
+  command = plan
+  variables {
+    cloud                   = "ionos"
+    database_retention_days = 14
+  }
+  expect_failures = [var.database_retention_days]
 }
 
 run "a_long_domain_still_makes_a_bucket" {

@@ -58,3 +58,20 @@ run "an_image_without_a_digest_is_refused" {
   }
   expect_failures = [var.image]
 }
+
+run "another_secret_makes_other_pods" {
+  command = plan
+  variables {
+    secrets = { DENTALPIN_SIGNING_KEY = "z", DENTALPIN_VAULT_KEYS = "b", DENTALPIN_OPERATOR_KEY = "c" }
+  }
+  assert {
+    condition = yamldecode(helm_release.platform.values[0]).podAnnotations["dentalpin.io/secret"] == substr(sha256(jsonencode({
+      DENTALPIN_SIGNING_KEY     = "z"
+      DENTALPIN_VAULT_KEYS      = "b"
+      DENTALPIN_OPERATOR_KEY    = "c"
+      DATABASE_URL              = "postgresql://a@one/platform"
+      TENANT_DATABASE_ADMIN_URL = "postgresql://a@one/platform"
+    })), 0, 16)
+    error_message = "Pods are replaced when what they read was changed."
+  }
+}
