@@ -95,6 +95,7 @@ class Platform:
     async def close(self) -> None:
         if isinstance(self.deployer, Closes):
             await self.deployer.close()
+        await self.servers.close()
         await self.database.close()
 
 

@@ -56,6 +56,19 @@ class KnowsSchema(Protocol):
         ...
 
 
+@runtime_checkable
+class Declares(Protocol):
+    """A server that is run for us as it is declared."""
+
+    async def declare(self) -> None:
+        """Have it as it is declared. Raises DatabaseServerUnavailable, DatabaseRefused."""
+        ...
+
+    async def withdraw(self) -> None:
+        """Take it away with everything in it. Raises the same."""
+        ...
+
+
 class DatabaseServer(Protocol):
     def address(self, tenant_id: UUID, serial: int = 0) -> DatabaseAddress:
         """Where the tenant's database is, or will be, and who signs in there with the passwords of this serial."""

@@ -16,7 +16,7 @@ from control_plane.databases.base import Dumping, Source
 from control_plane.databases.contents import Contents, contents_of
 from control_plane.databases.names import app_role, database_name, owner_role
 from control_plane.databases.programs import Server, feed, find_program, output_of
-from control_plane.databases.statements import create, drop_database, join, run
+from control_plane.databases.statements import create, drop_database, empty, join, run
 
 Connect = Callable[[str], AbstractAsyncContextManager[Any]]
 """An administrator's connection to the database of this name; "" for the administrator's own."""
@@ -99,18 +99,10 @@ class Copying:
                 await drop_database(admin, old)
                 there = await admin.fetchval(_EXISTS, own)
                 for name in (own, database) if there else (database,):
-                    await _empty(admin, name)
+                    await empty(admin, name)
                 async with admin.transaction():
                     if there:
                         await run(admin, "ALTER DATABASE %I RENAME TO %I", own, old)
                     await run(admin, "ALTER DATABASE %I RENAME TO %I", database, own)
             await run(admin, "ALTER DATABASE %I ALLOW_CONNECTIONS true", own)
             await drop_database(admin, old)
-
-
-async def _empty(admin: Any, database: str) -> None:
-    """End the sessions in a database and let no further one in: it cannot be renamed otherwise."""
-    await run(admin, "ALTER DATABASE %I ALLOW_CONNECTIONS false", database)
-    await admin.fetch(
-        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1 AND backend_type = 'client backend'", database
-    )

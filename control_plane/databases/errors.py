@@ -61,6 +61,13 @@ class ServerUnusable(Invalid):
         super().__init__(f"The server cannot be used as it is: {why} Correct `admin_url` or the role behind it, and send it again.")
 
 
+class ServerNotReady(Conflict):
+    code: ClassVar[str] = "database_server_not_ready"
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"{name!r} takes no tenants yet: {why} Set `accepting` once it is ready.", server=name)
+
+
 class ServerInUse(Conflict):
     code: ClassVar[str] = "database_server_in_use"
 

@@ -1,6 +1,7 @@
 """Servers that hold tenants' databases, by region. The one named in the environment has no row: it is where a tenant without a name is."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import CheckConstraint, Integer, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -24,4 +25,6 @@ class ServerRow(Base):
     """Its address as runtimes reach it, where that differs from the administrator's."""
     sealed_url: Mapped[bytes] = mapped_column(LargeBinary)
     """The administrator's address, of a role with CREATEROLE and CREATEDB."""
+    declared: Mapped[dict[str, Any] | None]
+    """As it is declared to CloudNativePG (cloudnative.manifests.Declared); null where somebody else runs it."""
     created_at: Mapped[datetime]

@@ -7,7 +7,7 @@ from control_plane.access.requires import Guards
 from control_plane.access.routing import CurrentActor, PlatformRoute, Session, ThisPlatform
 from control_plane.databases import service
 from control_plane.databases.models import ServerRow
-from control_plane.databases.schemas import NewServer, ServerChange, ServerList, ServerOut
+from control_plane.databases.schemas import ConditionOut, NewServer, ServerChange, ServerList, ServerOut
 
 router = APIRouter(prefix="/database-servers", tags=["databases"], route_class=PlatformRoute, dependencies=[Guards("databases")])
 
@@ -33,7 +33,10 @@ async def list_servers(session: Session, actor: CurrentActor, platform: ThisPlat
 
 @router.post("", status_code=201)
 async def register_server(new: NewServer, session: Session, actor: CurrentActor, platform: ThisPlatform) -> ServerOut:
-    """Register a server. It is tried first: the role must be able to make roles and databases."""
+    """Register a server. It is tried first: the role must be able to make roles and databases.
+
+    With `cloudnativepg` it is declared to the operator, and takes tenants once it is ready and `accepting` is set.
+    """
     return ServerOut.of(await service.register(session, platform, new, actor=actor), 0)
 
 
@@ -41,6 +44,12 @@ async def register_server(new: NewServer, session: Session, actor: CurrentActor,
 async def get_server(name: str, session: Session, actor: CurrentActor) -> ServerOut:
     """One server, and how many tenants it holds."""
     return ServerOut.of(await service.find(session, name), (await service.tenants_by_server(session)).get(name, 0))
+
+
+@router.get("/{name}/condition")
+async def get_server_condition(name: str, session: Session, actor: CurrentActor, platform: ThisPlatform) -> ConditionOut:
+    """Whether the server can be used now, and what keeps it from that: its own words, or its operator's."""
+    return await service.condition(session, platform, name)
 
 
 @router.patch("/{name}")
@@ -52,5 +61,5 @@ async def change_server(name: str, change: ServerChange, session: Session, actor
 
 @router.delete("/{name}")
 async def remove_server(name: str, session: Session, actor: CurrentActor, platform: ThisPlatform) -> ServerOut:
-    """Take out a server that holds no tenant any more, not even a deleted one's name."""
+    """Take out a server that holds no tenant any more, not even a deleted one's name. One that was declared goes with its data."""
     return ServerOut.of(await service.remove(session, platform, name, actor=actor), 0)

@@ -1,12 +1,13 @@
 """Database servers as the API takes and shows them. The administrator's address goes in and never comes out."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator, model_validator
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from control_plane.databases.cloudnative.manifests import Declared
 from control_plane.databases.models import ServerRow
 
 Region = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,39}$")]
@@ -38,10 +39,18 @@ class NewServer(BaseModel):
     capacity: Annotated[int, Field(ge=1, le=100_000)] = 300
     host: Host | None = None
     """Its address as runtimes reach it, where it differs from the administrator's."""
-    admin_url: SecretStr
+    admin_url: SecretStr | None = None
     """Of a role with CREATEROLE and CREATEDB: `postgresql://role:password@host:port/database`."""
+    cloudnativepg: Declared | None = None
+    """Instead of `admin_url`: have CloudNativePG run the server on a registered cluster."""
 
     _checked = field_validator("admin_url")(_libpq)
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.admin_url is None) == (self.cloudnativepg is None):
+            raise ValueError("give `admin_url` of a server that is there, or `cloudnativepg` to have one run, and not both")
+        return self
 
 
 class ServerChange(BaseModel):
@@ -68,6 +77,8 @@ class ServerOut(BaseModel):
     tenants: int
     accepting: bool
     host: str | None
+    cloudnativepg: Declared | None = None
+    """How it is declared, where CloudNativePG runs it."""
     created_at: datetime | None
 
     @classmethod
@@ -80,8 +91,15 @@ class ServerOut(BaseModel):
             tenants=tenants,
             accepting=row.accepting,
             host=row.host,
+            cloudnativepg=Declared.model_validate(row.declared) if row.declared is not None else None,
             created_at=row.created_at,
         )
+
+
+class ConditionOut(BaseModel):
+    ready: bool
+    reason: str
+    """What keeps it from being used, for a person to act on."""
 
 
 class ServerList(BaseModel):

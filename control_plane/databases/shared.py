@@ -80,8 +80,7 @@ class SharedServer:
                 await create(admin, "CREATE ROLE %I NOLOGIN", role)
                 await join(admin, role)
                 await self._let_in(admin, role, verifier, serial)
-            if not await admin.fetchval("SELECT true FROM pg_database WHERE datname = $1", database):
-                await create(admin, "CREATE DATABASE %I OWNER %I TEMPLATE template0 ENCODING 'UTF8'", database, owner)
+            await self._make_database(admin, tenant_id)
             await run(admin, "REVOKE ALL ON DATABASE %I FROM PUBLIC", database)
             await run(admin, "GRANT CONNECT ON DATABASE %I TO %I", database, app)
         return self.address(tenant_id, serial)
@@ -96,6 +95,14 @@ class SharedServer:
             await run(admin, "GRANT %I TO %I", role, name)
             await run(admin, "ALTER ROLE %I SET role TO %L", name, role)
         await run(admin, "ALTER ROLE %I LOGIN PASSWORD %L", name, verifier)
+
+    async def _make_database(self, admin: Any, tenant_id: UUID) -> None:
+        name = database_name(tenant_id)
+        if not await admin.fetchval("SELECT true FROM pg_database WHERE datname = $1", name):
+            await create(admin, "CREATE DATABASE %I OWNER %I TEMPLATE template0 ENCODING 'UTF8'", name, owner_role(tenant_id))
+
+    async def _drop_own(self, admin: Any, tenant_id: UUID) -> None:
+        await drop_database(admin, database_name(tenant_id))
 
     async def sessions(self, tenant_id: UUID, serial: int) -> int:
         async with self._connected() as admin:
@@ -142,8 +149,9 @@ class SharedServer:
             # With what was loaded beside it and never took its place.
             own = database_name(tenant_id)
             beside = await admin.fetch("SELECT datname FROM pg_database WHERE starts_with(datname, $1)", f"{own}_")
-            for database in (own, *(row[0] for row in beside)):
-                await drop_database(admin, database)
+            await self._drop_own(admin, tenant_id)
+            for row in beside:
+                await drop_database(admin, row[0])
             for role in (*_others(tenant_id, 0), app_role(tenant_id), owner_role(tenant_id)):
                 await run(admin, "DROP ROLE IF EXISTS %I", role)
 
@@ -156,12 +164,14 @@ class SharedServer:
         return Copying(self._server, lambda database: self._connected(database, seconds=COPY_SECONDS), self._bindir)
 
     @asynccontextmanager
-    async def _connected(self, database: str = "", *, seconds: float = COMMAND_SECONDS) -> AsyncIterator[Any]:
+    async def _connected(self, database: str = "", *, seconds: float | None = None) -> AsyncIterator[Any]:
         """An administrator's connection; what goes wrong on it becomes a DatabaseServerUnavailable or a DatabaseRefused."""
         connection = None
         try:
             url = self._url.set(database=database) if database else self._url
-            connection = await asyncpg.connect(url.render_as_string(hide_password=False), timeout=CONNECT_SECONDS, command_timeout=seconds)
+            connection = await asyncpg.connect(
+                url.render_as_string(hide_password=False), timeout=CONNECT_SECONDS, command_timeout=seconds or COMMAND_SECONDS
+            )
             yield connection
         except _WILL_PASS as error:
             raise DatabaseServerUnavailable(f"The database server at {self._host}:{self._url.port} is not available: {error}") from error

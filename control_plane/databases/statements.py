@@ -30,12 +30,17 @@ async def drop_database(connection: Any, database: str) -> None:
     Not WITH (FORCE): that asks for the right to end each process there, which a plain administrator lacks for an autovacuum worker.
     Without it PostgreSQL sends such workers away by itself. Whoever else is connected is waited for (ObjectInUseError).
     """
+    await empty(connection, database)
+    await run(connection, "DROP DATABASE IF EXISTS %I", database)
+
+
+async def empty(connection: Any, database: str) -> None:
+    """End the sessions in a database and let no further one in: it can be neither dropped nor renamed otherwise. Not there → nothing."""
     if await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", database):
         await run(connection, "ALTER DATABASE %I ALLOW_CONNECTIONS false", database)
     await connection.fetch(
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1 AND backend_type = 'client backend'", database
     )
-    await run(connection, "DROP DATABASE IF EXISTS %I", database)
 
 
 async def join(connection: Any, role: str) -> None:

@@ -60,6 +60,7 @@ RESOURCES: Final[Mapping[str, Resource]] = {
     "Job": Resource("batch/v1", "jobs"),
     "Pod": Resource("v1", "pods"),
     "Cluster": Resource("postgresql.cnpg.io/v1", "clusters"),
+    "Database": Resource("postgresql.cnpg.io/v1", "databases"),
     "Pooler": Resource("postgresql.cnpg.io/v1", "poolers"),
     "ScheduledBackup": Resource("postgresql.cnpg.io/v1", "scheduledbackups"),
 }

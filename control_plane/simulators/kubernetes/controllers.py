@@ -5,7 +5,7 @@ import hashlib
 import json
 import math
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from control_plane.simulators.kubernetes.cluster import ApiError, Cluster, Object
 from control_plane.simulators.kubernetes.kinds import BY_KIND
@@ -17,10 +17,18 @@ _LONGEST: Final = 500
 """Steps after which a cluster that does not settle is a mistake of the simulation."""
 
 
+class Operator(Protocol):
+    def step(self) -> None:
+        """Look at its resources once."""
+        ...
+
+
 class Controllers:
     def __init__(self, cluster: Cluster, rules: list[Rule] | None = None) -> None:
         self._cluster = cluster
         self.pods = Pods(cluster, rules if rules is not None else [])
+        self.operators: list[Operator] = []
+        """What else is installed in the cluster."""
 
     def settle(self) -> int:
         """Step until nothing changes any more; how many steps that took."""
@@ -40,6 +48,8 @@ class Controllers:
             self._job(job)
         for pod in self._cluster.all_of("Pod"):
             self.pods.advance(pod)
+        for operator in self.operators:
+            operator.step()
         return self._cluster.writes != before
 
     # --- what ends
