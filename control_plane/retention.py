@@ -67,7 +67,7 @@ KEPT: Final[tuple[Kept, ...]] = (
     Kept(
         "state_transition",
         "control_plane.transitions",
-        "written anew at each migration",
+        "written anew at each migration; what only the version before allows until the next",
         "the state tables, where the database can read them",
     ),
     Kept("alembic_version", "control_plane.migrations", _ALWAYS, "which migrations were applied"),

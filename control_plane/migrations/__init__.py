@@ -42,13 +42,24 @@ def _upgrade(connection: Connection) -> None:
 
 
 def _record_transitions(connection: Connection) -> None:
-    """Give the database the state tables of this version: its trigger refuses what they do not allow."""
+    """Give the database the state tables of this version: its trigger refuses what they do not allow.
+
+    What only the version before allows is kept as retired until the next one comes: its processes go on while this is done, and may be
+    brought back afterwards.
+    """
     from control_plane.machines import MACHINES
 
-    rows = [
-        {"machine": machine, "source": source, "target": target} for machine, table in MACHINES.items() for source, target in table.pairs()
-    ]
-    known = {tuple(row) for row in connection.execute(text("SELECT machine, source, target FROM state_transition"))}
-    if known != {tuple(row.values()) for row in rows}:
-        connection.execute(text("DELETE FROM state_transition"))
-        connection.execute(text("INSERT INTO state_transition (machine, source, target) VALUES (:machine, :source, :target)"), rows)
+    wanted = {(machine, source, target) for machine, table in MACHINES.items() for source, target in table.pairs()}
+    held = {
+        (row.machine, row.source, row.target): row.retired
+        for row in connection.execute(text("SELECT machine, source, target, retired FROM state_transition"))
+    }
+    current = {one for one, retired in held.items() if not retired}
+    if current == wanted:
+        return
+    connection.execute(text("DELETE FROM state_transition"))
+    rows = [*((one, False) for one in wanted), *((one, True) for one in current - wanted)]
+    connection.execute(
+        text("INSERT INTO state_transition (machine, source, target, retired) VALUES (:machine, :source, :target, :retired)"),
+        [{"machine": machine, "source": source, "target": target, "retired": retired} for (machine, source, target), retired in rows],
+    )

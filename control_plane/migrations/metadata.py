@@ -1,6 +1,6 @@
 """All tables of the platform in one place, for migrations and for the test that compares both."""
 
-from sqlalchemy import Column, String, Table
+from sqlalchemy import Boolean, Column, String, Table, false
 
 from control_plane.access import models as access
 from control_plane.audit import models as audit
@@ -65,4 +65,5 @@ Table(
     Column("machine", String(40), primary_key=True),
     Column("source", String(20), primary_key=True),
     Column("target", String(20), primary_key=True),
+    Column("retired", Boolean, server_default=false(), nullable=False),
 )
