@@ -19,7 +19,7 @@ from control_plane.access.routing import ThisPlatform, current_actor
 from control_plane.access.service import ensure_first_key, key_in
 from control_plane.access.session_router import entrances
 from control_plane.access.session_router import router as sign_ins
-from control_plane.account_pages import billing_pages, entrance, papers
+from control_plane.account_pages import billing_pages, data_pages, entrance, papers, password_pages, subscription_pages, transfer_pages
 from control_plane.account_pages import pages as account_pages
 from control_plane.audit.router import router as audit
 from control_plane.backups.router import checks as backup_checks
@@ -188,7 +188,16 @@ def create_app(platform: Platform) -> FastAPI:
     signup.install(app)
     storefronts.install(app)
     downloads.install(app)
-    for owners in (entrance.router, account_pages.router, billing_pages.router, papers.pages):
+    for owners in (
+        entrance.router,
+        account_pages.router,
+        billing_pages.router,
+        data_pages.router,
+        papers.pages,
+        password_pages.router,
+        subscription_pages.router,
+        transfer_pages.router,
+    ):
         app.include_router(owners)
     app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]  # as FastAPI documents it
     return app

@@ -21,7 +21,6 @@ from control_plane.law.shelf import Shelf
 from control_plane.mail import Mailer, build_mailer
 from control_plane.objects import ObjectStore, open_store
 from control_plane.payments.connected import Payments
-from control_plane.prices import PriceList, load_prices
 from control_plane.releases.reading import Catalogues
 from control_plane.vault.keyring import KeyRing
 from control_plane.vault.vault import Vault
@@ -43,7 +42,6 @@ class Platform:
     clock: Clock
     key: SigningKey
     shelf: Shelf
-    prices: PriceList
     mailer: Mailer
     deployer: Deployer
     sender: Sender
@@ -71,7 +69,6 @@ class Platform:
             clock=clock,
             key=key,
             shelf=Shelf(),
-            prices=load_prices(),
             mailer=build_mailer(settings),
             deployer=deployer or build_deployer(settings, key, database, vault, clock),
             sender=Sender(settings.webhook_networks),

@@ -137,6 +137,19 @@ async def change_password(platform: Platform, session: AsyncSession, account_id:
     await throttle.succeeded(platform.database, [bucket])
 
 
+async def choose_password(platform: Platform, session: AsyncSession, account_id: UUID, session_id: UUID, *, new: str) -> None:
+    """A first password, for whoever signed in without one; every other session ends. Raises PasswordWrong, PasswordTooWeak.
+
+    Not for operators: who signs in at the identity provider does so because that is where the second factor is asked for.
+    """
+    account = await accounts.get(session, account_id, lock=True)
+    if account.password_hash is not None or account.kind is Kind.OPERATOR:
+        raise PasswordWrong
+    check_strength(new, account.email)
+    account.password_hash = await platform.passwords.hash(new)
+    await accounts.end_sessions(session, account_id, at=platform.clock.now(), but=session_id)
+
+
 async def accept_code(session: AsyncSession, vault: Vault, account_id: UUID, code: str, *, at: datetime) -> bool:
     """Whether the app shows this code now, or it is a recovery code; each is accepted once."""
     if await _accept_of_app(session, vault, account_id, code, at=at):

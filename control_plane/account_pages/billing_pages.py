@@ -9,8 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from control_plane.access.requires import Requires
 from control_plane.access.routing import CurrentActor, Session, ThisPlatform
 from control_plane.account_pages.entrance import typed
-from control_plane.account_pages.routing import PATH, PageRoute, render
-from control_plane.account_pages.texts import words_of
+from control_plane.account_pages.routing import PATH, PageRoute, render, said
 from control_plane.billing import agreements
 from control_plane.billing import service as billing
 from control_plane.billing.errors import PreviewOutdated
@@ -47,7 +46,10 @@ async def to_the_card(tenant: KnownTenant, request: Request, session: Session, a
 
 
 @router.get("/clinics/{slug}/plan", dependencies=[Requires("billing:read")])
-async def show_plan(tenant: KnownTenant, request: Request, session: Session, platform: ThisPlatform) -> Response:
+async def show_plan(tenant: KnownTenant, request: Request, session: Session, actor: CurrentActor, platform: ThisPlatform) -> Response:
+    known = await agreements.of(session, tenant.id)
+    if (known is None or known.status.over) and actor.may("billing:write") and tenant.copy_of is None:
+        return RedirectResponse(f"{PATH}/clinics/{tenant.slug}/agree", 303)
     return render(request, "plan.html", **await _choices(session, platform, tenant), problem=None)
 
 
@@ -59,7 +61,7 @@ async def preview_plan(tenant: KnownTenant, request: Request, session: Session, 
         shown = await billing.preview(session, platform, tenant, plan=plan, modules=modules)
     except DomainError as error:
         choices = {**await _choices(session, platform, tenant), "plan": plan, "chosen": frozenset(modules)}
-        return render(request, "plan.html", error.status, **choices, problem=_said(request, error))
+        return render(request, "plan.html", error.status, **choices, problem=said(request, error))
     tariff = await plans.current(session, platform.clock.today())
     own = await agreements.tariff_of(session, await agreements.require(session, tenant))
     titles = {name: plan.title for source in (tariff, own) for name, plan in source.plans.items()}
@@ -79,13 +81,8 @@ async def change_plan(tenant: LockedTenant, request: Request, session: Session, 
         await billing.change(session, platform, tenant, at=at, confirmation=given["confirmation"], plan=plan, modules=modules, actor=actor)
     except DomainError as error:
         choices = {**await _choices(session, platform, tenant), "plan": plan, "chosen": frozenset(modules)}
-        return render(request, "plan.html", error.status, **choices, problem=_said(request, error))
+        return render(request, "plan.html", error.status, **choices, problem=said(request, error))
     return RedirectResponse(f"{PATH}/clinics/{tenant.slug}?changed=1", 303)
-
-
-def _said(request: Request, error: DomainError) -> str:
-    say = words_of(request)
-    return say(f"error.{error.code}") if say.has(f"error.{error.code}") else error.message
 
 
 async def _chosen(request: Request) -> tuple[str | None, list[str]]:

@@ -12,7 +12,7 @@ from control_plane.access.routing import ThisPlatform, refuse_foreign
 from control_plane.access.schemas import Credentials
 from control_plane.access.session_router import peer_of
 from control_plane.account_pages import entering
-from control_plane.account_pages.routing import PATH, give_cookie, refusal, render
+from control_plane.account_pages.routing import PATH, give_cookie, refusal, render, said
 from control_plane.account_pages.texts import words_of
 from control_plane.audit import service as audit
 from control_plane.errors import DomainError
@@ -53,9 +53,7 @@ async def sign_in(request: Request, platform: ThisPlatform) -> Response:
     except ValidationError:
         return render(request, "sign_in.html", 422, after=inside(given["after"]), problem=words_of(request)("error.email"), sent=None)
     except DomainError as error:
-        say = words_of(request)
-        text = say(f"error.{error.code}") if say.has(f"error.{error.code}") else error.message
-        return render(request, "sign_in.html", error.status, after=inside(given["after"]), problem=text, sent=None)
+        return render(request, "sign_in.html", error.status, after=inside(given["after"]), problem=said(request, error), sent=None)
     answer = RedirectResponse(inside(given["after"]), 303)
     give_cookie(answer, platform, signed_in)
     return answer
@@ -90,10 +88,9 @@ async def use_link(request: Request, platform: ThisPlatform) -> Response:
         refuse_foreign(request, platform)
         signed_in = await entering.enter(platform, given["token"], code=given["code"] or None, peer=peer_of(request))
     except DomainError as error:
-        say = words_of(request)
-        text = say(f"error.{error.code}") if say.has(f"error.{error.code}") else error.message
         wants_code = isinstance(error, SecondFactorNeeded)
-        return render(request, "enter.html", error.status, token=given["token"], problem=text, code=wants_code or bool(given["code"]))
+        wants_code = wants_code or bool(given["code"])
+        return render(request, "enter.html", error.status, token=given["token"], problem=said(request, error), code=wants_code)
     answer = RedirectResponse(PATH, 303)
     give_cookie(answer, platform, signed_in)
     return answer

@@ -1,6 +1,5 @@
-"""/account: the clinics somebody owns, one clinic at a glance, its people, and its data."""
+"""/account: the clinics somebody owns, one clinic at a glance, and its people."""
 
-from typing import Final
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -14,14 +13,10 @@ from control_plane.access.requires import Requires, visible
 from control_plane.access.routing import COOKIE, CurrentActor, Session, ThisPlatform
 from control_plane.access.scopes import Kind, Role
 from control_plane.account_pages.entrance import typed
-from control_plane.account_pages.routing import PATH, PageRoute, render
+from control_plane.account_pages.routing import PATH, SHOWN, PageRoute, render
 from control_plane.account_pages.seeing import glance
 from control_plane.account_pages.texts import words_of
 from control_plane.audit import service as audit
-from control_plane.backups import service as backups
-from control_plane.backups.models import Backup
-from control_plane.exit import exports
-from control_plane.exit.models import TenantExport
 from control_plane.mail import outbox
 from control_plane.support import service as support
 from control_plane.support.models import SupportRequest
@@ -32,8 +27,6 @@ from control_plane.tenants.schemas import InvitationRequest
 from control_plane.tenants.states import TenantState
 
 router = APIRouter(prefix=PATH, include_in_schema=False, route_class=PageRoute)
-SHOWN: Final = 20
-"""Rows of a list on a page; the API shows all."""
 
 
 @router.get("", dependencies=[Requires("tenants:read", own=True)])
@@ -57,8 +50,8 @@ async def sign_out(session: Session, actor: CurrentActor, platform: ThisPlatform
 
 
 @router.get("/clinics/{slug}", dependencies=[Requires("billing:read")])
-async def show_clinic(tenant: KnownTenant, request: Request, session: Session, platform: ThisPlatform, changed: bool = False) -> Response:
-    return render(request, "clinic.html", tenant=tenant, at="overview", changed=changed, **await glance(session, tenant))
+async def show_clinic(tenant: KnownTenant, request: Request, session: Session, actor: CurrentActor, changed: bool = False) -> Response:
+    return render(request, "clinic.html", tenant=tenant, at="overview", changed=changed, **await glance(session, tenant, actor))
 
 
 @router.get("/clinics/{slug}/people", dependencies=[Requires("tenants:read")])
@@ -145,30 +138,3 @@ async def _visits(request: Request, session: Session, tenant: Tenant) -> list[Su
         return []
     query = select(SupportRequest).where(SupportRequest.tenant_id == tenant.id).order_by(SupportRequest.number.desc()).limit(SHOWN)
     return list(await session.scalars(query))
-
-
-@router.get("/clinics/{slug}/data", dependencies=[Requires("backups:read"), Requires("exports:read")])
-async def show_data(tenant: KnownTenant, request: Request, session: Session) -> Response:
-    kept = select(Backup).where(Backup.tenant_id == tenant.id).order_by(Backup.requested_at.desc()).limit(SHOWN)
-    packed = select(TenantExport).where(TenantExport.tenant_id == tenant.id).order_by(TenantExport.number.desc()).limit(SHOWN)
-    return render(
-        request,
-        "data.html",
-        tenant=tenant,
-        at="data",
-        backups=list(await session.scalars(kept)),
-        exports=list(await session.scalars(packed)),
-    )
-
-
-@router.post("/clinics/{slug}/data/backup", dependencies=[Requires("backups:write")])
-async def take_backup(tenant: LockedTenant, session: Session, actor: CurrentActor, platform: ThisPlatform) -> Response:
-    await backups.take(session, platform, tenant, actor=actor)
-    return RedirectResponse(f"{PATH}/clinics/{tenant.slug}/data", 303)
-
-
-@router.post("/clinics/{slug}/data/export", dependencies=[Requires("exports:write")])
-async def ask_for_export(tenant: LockedTenant, session: Session, actor: CurrentActor, platform: ThisPlatform) -> Response:
-    """Everything the clinic has in one archive; the owner is mailed a link that downloads it once."""
-    await exports.request(session, platform, tenant, actor=actor)
-    return RedirectResponse(f"{PATH}/clinics/{tenant.slug}/data", 303)

@@ -1,7 +1,7 @@
 """How the owner's pages answer: as the API authorises, but in HTML for whoever reads HTML."""
 
 from collections.abc import Callable, Coroutine
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +20,13 @@ from control_plane.signup.rendering import HERE as SIGNUP
 from control_plane.signup.rendering import limits, module_summary, module_title, name_of, static_file
 
 PATH: Final = "/account"
+SHOWN: Final = 20
+"""Rows of a list on a page; the API shows all."""
+
+
+def _moment(value: datetime, say: Words) -> str:
+    """Day and minute, in UTC as everything on these pages."""
+    return f"{say.date(value.date())}, {value:%H:%M} UTC"
 
 
 def _size(count: int) -> str:
@@ -42,7 +49,14 @@ PAGES: Final = Environment(
     lstrip_blocks=True,
 )
 PAGES.globals["file"] = static_file
-PAGES.filters |= {"limits": limits, "module_title": module_title, "module_summary": module_summary, "name_of": name_of, "size": _size}
+PAGES.filters |= {
+    "limits": limits,
+    "module_title": module_title,
+    "module_summary": module_summary,
+    "name_of": name_of,
+    "size": _size,
+    "moment": _moment,
+}
 PAGES.filters["titled"] = lambda title, say: name_of(title, say) if say.has(f"module.{title}.title") else title
 PAGES.filters["names_of"] = lambda names, say: [name_of(name, say) for name in names]
 
@@ -65,12 +79,16 @@ class PageRoute(PlatformRoute):
 
 
 def refusal(request: Request, error: DomainError) -> HTMLResponse:
-    say = words_of(request)
     if isinstance(error, NotAuthenticated):
         return render(request, "sign_in.html", 401, after=request.url.path if request.method == "GET" else PATH, problem=None, sent=None)
+    return render(request, "problem.html", error.status, text=said(request, error))
+
+
+def said(request: Request, error: DomainError) -> str:
+    """In the reader's language, where there is a sentence for it."""
+    say = words_of(request)
     key = f"error.{error.code}"
-    text = say(key) if say.has(key) else error.message
-    return render(request, "problem.html", error.status, text=text)
+    return say(key) if say.has(key) else error.message
 
 
 def render(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:

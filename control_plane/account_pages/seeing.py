@@ -1,18 +1,25 @@
 """What the owner's first page says: where the clinic stands with paying, in plain words, and what it costs. The words are chosen here."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from control_plane.access.actors import Actor
 from control_plane.billing import agreements
 from control_plane.billing.models import Agreement, BilledInvoice
-from control_plane.billing.states import AgreementStatus, ProviderName
-from control_plane.plans.tariff import Plan, Quote
+from control_plane.billing.service import usage_of
+from control_plane.billing.states import AgreementStatus, Begins, ProviderName
+from control_plane.plans.tariff import Limits, Plan, Quote
+from control_plane.resellers.models import TenantTransfer
+from control_plane.resellers.states import TransferState
 from control_plane.revisions import service as revisions
 from control_plane.revisions.document import parse
+from control_plane.signup.terms import limits_in_order
 from control_plane.tenants.models import Tenant
 
 
@@ -40,14 +47,15 @@ def paying(agreement: Agreement | None, invoices: list[BilledInvoice]) -> Paying
         return Paying("transfer", "notice", owed.due_at, owed)
     match agreement.status:
         case AgreementStatus.NEW:
-            return Paying("new", "notice")
+            return Paying("new_card" if agreement.begins is Begins.CHECKOUT else "new", "notice")
         case AgreementStatus.INCOMPLETE:
             return Paying("incomplete", "urgent", None, owed)
         case AgreementStatus.PAUSED:
             return Paying("paused", "urgent", agreement.trial_ends)
         case AgreementStatus.CANCELED | AgreementStatus.EXPIRED:
             return Paying("canceled", "urgent", agreement.period_ends)
-    if agreement.cancels_at_period_end:
+    # What somebody asked for counts at once, though the provider hears of it in a moment.
+    if agreement.cancels_at_period_end if agreement.cancel_asked is None else agreement.cancel_asked:
         return Paying("ends", "notice", agreement.period_ends)
     if agreement.status is AgreementStatus.TRIALING:
         if agreement.has_method or agreement.provider is ProviderName.MANUAL:
@@ -66,14 +74,44 @@ class Costs:
         return self.quote.total
 
 
-async def glance(session: AsyncSession, tenant: Tenant) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Used:
+    """How much of one of the plan's limits is in use; `limit` None: there is none."""
+
+    name: str
+    used: int
+    limit: int | None
+
+    @property
+    def over(self) -> bool:
+        return self.limit is not None and self.used > self.limit
+
+
+def usage(limits: Limits, present: Mapping[str, int]) -> list[Used]:
+    """What the runtime said it uses, in the order people read it. Pure."""
+    return [Used(name, present[name], limit) for name, limit in limits_in_order(limits.model_dump()) if name in present]
+
+
+async def glance(session: AsyncSession, tenant: Tenant, actor: Actor) -> dict[str, Any]:
     """The values of the first page."""
     agreement = await agreements.of(session, tenant.id)
     invoices = await agreements.invoices_of(session, tenant.id)
-    costs = None
+    costs, used = None, list[Used]()
     if agreement is not None:
         content = parse((await revisions.desired(session, tenant)).document)
         tariff = await agreements.tariff_of(session, agreement)
         costs = Costs(tariff.plan(agreement.plan), await agreements.quote_of(session, agreement, content.modules))
+        used = usage(costs.plan.limits, await usage_of(session, tenant))
     state = paying(agreement, invoices)
-    return {"agreement": agreement, "costs": costs, "paying": state, "invoices": invoices}
+    alive = agreement is not None and not agreement.status.over
+    waits = select(TenantTransfer).where(TenantTransfer.tenant_id == tenant.id, TenantTransfer.state == TransferState.REQUESTED)
+    return {
+        "agreement": agreement,
+        "costs": costs,
+        "usage": used,
+        "paying": state,
+        "invoices": invoices,
+        "may_end": alive and actor.may("billing:write"),
+        "may_agree": not alive and tenant.copy_of is None and actor.may("billing:write"),
+        "transfer": await session.scalar(waits),
+    }

@@ -1,6 +1,7 @@
 """Agreeing what a tenant pays, and finding what was agreed. Nothing here speaks to a provider: the operation `bill` does."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -23,7 +24,7 @@ from control_plane.plans.tariff import Quote, Tariff
 from control_plane.platform import Platform
 from control_plane.resellers.belonging import customer_of, prices_for
 from control_plane.revisions import service as revisions
-from control_plane.revisions.document import ModulePart, parse
+from control_plane.revisions.document import ModulePart, RevisionContent, parse
 from control_plane.revisions.planner import ReasonKind
 from control_plane.standing import service as standing
 from control_plane.tenants.models import Tenant
@@ -155,6 +156,41 @@ async def quote_of(
     return tariff.quote(
         plan or agreement.plan, [module.name for module in modules], agreement.currency, free=free_of(tariff, modules), own=own
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Quotes:
+    """What a tenant's modules cost before and after a change of them."""
+
+    agreed: bool
+    """Whether by its agreement; else by what it would agree to today."""
+    before: Quote
+    after: Quote
+
+    @property
+    def prices(self) -> dict[str, Decimal]:
+        """By module, those that are gone at what they cost before."""
+        return {line.module: line.amount for quote in (self.before, self.after) for line in quote.lines if line.module is not None}
+
+
+async def quotes(session: AsyncSession, platform: Platform, tenant: Tenant, before: RevisionContent, after: RevisionContent) -> Quotes:
+    """What the modules of two revisions cost: by what was agreed, or by the default plan of today's tariff where nothing is."""
+    row = await of(session, tenant.id)
+    agreed = row is not None and not row.status.over
+    if row is None or not agreed:
+        row = await todays(session, platform, tenant, after)
+    first, second = [await quote_of(session, row, content.modules) for content in (before, after)]
+    return Quotes(agreed, first, second)
+
+
+async def todays(session: AsyncSession, platform: Platform, tenant: Tenant, content: RevisionContent) -> Agreement:
+    """What the tenant would agree to today, with the default plan; not written."""
+    tariff = await plans.current(session, platform.clock.today())
+    currency = tariff.currency_for(content.clinic.currency)
+    customer = await customer_of(session, tenant.id)
+    own = await prices_for(session, customer, tariff, currency, at=platform.clock.now()) if customer is not None else {}
+    prices = {item: str(amount) for item, amount in own.items()}
+    return Agreement(plan=tariff.default_plan, tariff=tariff.id, currency=currency, prices=prices)
 
 
 def free_of(tariff: Tariff, modules: list[ModulePart]) -> frozenset[str]:

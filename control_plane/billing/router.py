@@ -85,6 +85,9 @@ async def get_billing(tenant: KnownTenant, session: Session, platform: ThisPlatf
 async def agree(terms: Terms, tenant: LockedTenant, session: Session, actor: CurrentActor, platform: ThisPlatform) -> BillingChanged:
     """Agree on a plan, by the prices of today; again once the subscription has ended. The trial or the invoices begin by themselves."""
     _refuse_special(terms, actor)
+    if terms.trial_days and await agreements.of(session, tenant.id) is not None and not actor.may("payments:write"):
+        # A clinic tries once: a further trial is an operator's to give.
+        raise ScopeNeeded("payments:write")
     await agreements.agree(
         session,
         platform,

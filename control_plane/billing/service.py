@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -27,7 +27,7 @@ from control_plane.billing.errors import (
 )
 from control_plane.billing.models import Agreement, BilledInvoice
 from control_plane.billing.states import AgreementStatus, PayerKind, ProviderName
-from control_plane.billing.taking_over import items_of, payer_of
+from control_plane.billing.taking_over import items_json, items_of, payer_of
 from control_plane.operations.models import Operation
 from control_plane.payments.manual.provider import ManualProvider
 from control_plane.payments.provider import trial_on_page
@@ -62,12 +62,16 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class _Reckoned:
+class Reckoned:
     tariff: Tariff
     before: Quote
     after: Quote
     items: tuple[Item, ...]
     effects: PlanOut | None
+
+    @property
+    def charged(self) -> dict[str, Decimal]:
+        return {item.key: item.amount for item in self.items}
 
     def confirmation(self, agreement: Agreement, at: datetime) -> str:
         """What was shown, in short: confirming with it confirms exactly this."""
@@ -93,16 +97,22 @@ async def preview(
     Raises NoAgreement, SubscriptionOver, UnknownPlan, PlanRetired, LimitExceeded, what planning modules raises and what the provider does.
     """
     row = await agreements.require(session, tenant)
-    reckoned = await _reckon(session, platform, tenant, row, plan, modules)
+    reckoned = await reckon(session, platform, tenant, row, plan, modules)
     # Whole seconds: that is how exact providers are.
     at = platform.clock.now().replace(microsecond=0)
     now, lines = ZERO, tuple[InvoiceLine, ...]()
-    if row.subscription is not None and row.status not in (AgreementStatus.TRIALING, AgreementStatus.PAUSED):
+    changes = items_json(reckoned.charged) != row.items
+    if changes and row.subscription is not None and row.status not in (AgreementStatus.TRIALING, AgreementStatus.PAUSED):
         await guard(platform, row.provider)
         found = await platform.payments.get(row.provider).preview(row.subscription, reckoned.items, at=at)
         now, lines = found.now, found.lines
     trial = row.trial_ends if row.status in (AgreementStatus.TRIALING, AgreementStatus.NEW) else None
-    return Shown(at, reckoned.confirmation(row, at), reckoned.before, reckoned.after, now, lines, trial, reckoned.effects)
+    confirmation, effects = reckoned.confirmation(row, at), reckoned.effects
+    if effects is not None:
+        known: dict[str, Any] = {"now": now, "lines": list(lines), "trial_ends": trial, "at": at, "confirmation": confirmation}
+        after = {"plan": reckoned.after.plan, "tariff": reckoned.after.tariff, "after": reckoned.after.total}
+        effects = effects.model_copy(update={"price": effects.price.model_copy(update={**known, **after})})
+    return Shown(at, confirmation, reckoned.before, reckoned.after, now, lines, trial, effects)
 
 
 async def change(
@@ -127,7 +137,7 @@ async def change(
         raise PreviewOutdated("it is older than an hour.")
     if row.period_ends is not None and at < row.period_ends <= now:
         raise PreviewOutdated("a new month has begun.")
-    reckoned = await _reckon(session, platform, tenant, row, plan, modules)
+    reckoned = await reckon(session, platform, tenant, row, plan, modules)
     if reckoned.confirmation(row, at) != confirmation:
         raise PreviewOutdated("something changed since.")
     started = tenants.Started(tenant, None)
@@ -151,9 +161,10 @@ async def change(
     return started, await agreements.begin(session, tenant, actor=actor, at=now)
 
 
-async def _reckon(
+async def reckon(
     session: AsyncSession, platform: Platform, tenant: Tenant, row: Agreement, plan: str | None, modules: Sequence[str] | None
-) -> _Reckoned:
+) -> Reckoned:
+    """What a change costs a month and does, without asking the provider. Raises what `preview` raises but for the provider."""
     if row.status.over:
         raise SubscriptionOver(tenant.slug)
     content = parse((await revisions.desired(session, tenant)).document)
@@ -171,7 +182,7 @@ async def _reckon(
         tariff.plan(wanted, new=True)
         tariff.refuse_too_small(wanted, await usage_of(session, tenant))
     after = await agreements.quote_of(session, row, after_content.modules, plan=wanted, tariff=tariff)
-    return _Reckoned(tariff, before, after, items_of(tariff, after, content.clinic.locale), effects)
+    return Reckoned(tariff, before, after, items_of(tariff, after, content.clinic.locale), effects)
 
 
 async def usage_of(session: AsyncSession, tenant: Tenant) -> dict[str, int]:

@@ -125,7 +125,7 @@ async def take_over(session: AsyncSession, platform: Platform, tenant: Tenant, w
         known = stored.status
         _tell(session, tenant, stored, invoice, at)
         _write_invoice(stored, invoice, wanted.reading, at)
-        if tenant.state not in _GONE:
+        if tenant.state not in _GONE and invoice.customer == found.customer:
             await mailing.mail(session, platform, tenant, wanted.payer, stored, invoice, before=known)
         if (refusal := refusals.get(invoice.id)) is not None:
             stored.refused_method, stored.refused_reason = refusal.method, refusal.reason

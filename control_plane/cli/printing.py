@@ -83,8 +83,16 @@ def plan(found: Json) -> str:
     ]
     price = found["price"]
     lines += [f"unmet      {one['id']}: {one['why']}" for one in found["compliance"]["unmet"]]
-    lines.append(f"price      {price['before']} → {price['after']} {price['currency']} a month, net")
+    lines.append(f"price      {price['before']} → {price['after']} {price['currency']} a month, net{_charged(price)}")
     return "\n".join(lines)
+
+
+def _charged(price: Json) -> str:
+    if not price["agreed"]:
+        return " (nothing is agreed: nobody is charged)"
+    if price["now"] is None:
+        return ""
+    return f"; {price['now']} {price['currency']} at once"
 
 
 def _versions(change: Json) -> str:

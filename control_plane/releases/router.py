@@ -11,6 +11,7 @@ from control_plane.access.routing import CurrentActor, PlatformRoute, Session, T
 from control_plane.audit import service as audit
 from control_plane.deployers.base import IMAGE
 from control_plane.pagination import WantedPage, page
+from control_plane.plans import service as plans
 from control_plane.releases import service
 from control_plane.releases.describe import describe, read_description
 from control_plane.releases.models import Release
@@ -23,8 +24,9 @@ ReleaseId = Annotated[str, Path(max_length=80, description="sha256:… as `denta
 
 @router.get("/modules", dependencies=[Requires("releases:read", own=True)])
 async def list_modules(session: Session, actor: CurrentActor, platform: ThisPlatform) -> CatalogueOut:
-    """The modules of the newest release, with their prices."""
-    return CatalogueOut.of(service.catalogue_of(await service.newest(session, service.Offer.of(platform))), platform.prices)
+    """The modules of the newest release, with what they cost a month by today's tariff; a tenant's own price is in its billing."""
+    catalogue = service.catalogue_of(await service.newest(session, service.Offer.of(platform)))
+    return CatalogueOut.of(catalogue, await plans.current(session, platform.clock.today()))
 
 
 @router.get("/releases", tags=["releases"], dependencies=[Requires("releases:read")])

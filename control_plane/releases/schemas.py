@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from control_plane.prices import PriceList
+from control_plane.plans.tariff import Tariff
 from control_plane.releases.catalogue import Catalogue, CatalogueModule
 from control_plane.releases.channels import Channel
 from control_plane.releases.models import Release
@@ -77,18 +77,21 @@ class CatalogueOut(BaseModel):
     """Packages that are there and cannot be loaded, and why."""
 
     @classmethod
-    def of(cls, catalogue: Catalogue, prices: PriceList) -> "CatalogueOut":
-        usable = catalogue.usable()
+    def of(cls, catalogue: Catalogue, tariff: Tariff) -> "CatalogueOut":
+        """Prices are those of the tariff's default plan, in its first currency."""
+        usable, currency = catalogue.usable(), tariff.currencies[0]
+        quote = tariff.quote(tariff.default_plan, catalogue.modules, currency)
+        prices = {line.module: line.amount for line in quote.lines}
         modules = [
             ModuleOut(
                 **module.model_dump(),
                 usable=name in usable,
                 why_not=None if name in usable else _why_not(catalogue, module),
-                price=Price(amount=prices.of(name), currency=prices.currency),
+                price=Price(amount=prices[name], currency=currency),
             )
             for name, module in catalogue.modules.items()
         ]
-        base = Price(amount=prices.base, currency=prices.currency)
+        base = Price(amount=prices[None], currency=currency)
         return cls(
             release=catalogue.release_id,
             core_version=catalogue.core_version,

@@ -271,6 +271,6 @@ async def _tell(session: AsyncSession, platform: Platform, tenant: Tenant, trans
             giving=names[transfer.giving_id],
             taking=names[transfer.taking_id],
             until=transfer.expires_at.date(),
-            page=f"{platform.settings.public_url.rstrip('/')}/account",
+            page=f"{platform.settings.public_url.rstrip('/')}/account/transfers/{transfer.id}",
             transfer=str(transfer.id),
         )

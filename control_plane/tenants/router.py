@@ -13,6 +13,7 @@ from control_plane.access.requires import Guards, Requires
 from control_plane.access.routing import CurrentActor, PlatformRoute, Session, ThisPlatform
 from control_plane.audit.models import AuditEntry
 from control_plane.audit.schemas import AuditList, AuditOut
+from control_plane.billing import planning
 from control_plane.exit import deletions
 from control_plane.operations.kinds import OperationKind
 from control_plane.operations.models import Operation
@@ -31,6 +32,7 @@ from control_plane.tenants.schemas import (
     SUMMED_UP,
     InvitationRequest,
     ModuleChoice,
+    ModulesOut,
     NewTenant,
     PlanOut,
     StartedOut,
@@ -147,17 +149,31 @@ async def list_audit(
 
 @router.post("/{slug}/plan")
 async def plan(choice: ModuleChoice, tenant: KnownTenant, session: Session, platform: ThisPlatform) -> PlanOut:
-    """What the same PUT would change, and why. Nothing is written."""
-    return await service.plan(session, platform, tenant, frozenset(choice.modules))
+    """What the same PUT would change and cost, and why. Nothing is written."""
+    return await planning.plan_modules(session, platform, tenant, choice.modules)
+
+
+async def planned(choice: ModuleChoice, tenant: KnownTenant, session: Session, actor: CurrentActor, platform: ThisPlatform) -> PlanOut:
+    await opening.refuse_modules(session, tenant, choice.modules, actor=actor, at=platform.clock.now())
+    return await planning.plan_modules(session, platform, tenant, choice.modules)
 
 
 @router.put("/{slug}/modules", status_code=202)
 async def put_modules(
-    choice: ModuleChoice, tenant: LockedTenant, session: Session, actor: CurrentActor, platform: ThisPlatform, response: Response
-) -> StartedOut:
+    choice: ModuleChoice,
+    # Before the tenant is locked: the payment provider is asked in it.
+    effects: Annotated[PlanOut, Depends(planned)],
+    tenant: LockedTenant,
+    session: Session,
+    actor: CurrentActor,
+    platform: ThisPlatform,
+    response: Response,
+) -> ModulesOut:
+    """Run these modules from now on. `price` is what that costs, as `POST …/plan` shows it; what it says is charged once they are there."""
     await opening.refuse_modules(session, tenant, choice.modules, actor=actor, at=platform.clock.now())
-    started = await service.change_modules(session, platform, tenant, frozenset(choice.modules), actor=actor)
-    return await answered(session, platform, started, response)
+    started, price = await planning.change_modules(session, platform, tenant, choice.modules, effects.price, actor=actor)
+    found = await answered(session, platform, started, response)
+    return ModulesOut(tenant=found.tenant, operation=found.operation, price=price)
 
 
 @router.post("/{slug}/invitation", status_code=202)

@@ -281,6 +281,12 @@ class StartedOut(BaseModel):
     operation: OperationOut | None
 
 
+class ModulesOut(StartedOut):
+    """What was begun, and what it costs."""
+
+    price: PriceChange
+
+
 class PlanOut(BaseModel):
     """What would change and why. Nothing was written."""
 

@@ -12,6 +12,7 @@ from control_plane.access import accounts
 from control_plane.access.actors import Actor
 from control_plane.access.requires import visible
 from control_plane.audit import service as audit
+from control_plane.billing import agreements
 from control_plane.compliance.history import History, Value
 from control_plane.compliance.uniting import FIRST
 from control_plane.databases import service as databases
@@ -25,7 +26,7 @@ from control_plane.operations.models import Lease, Operation
 from control_plane.platform import Platform
 from control_plane.releases.channels import Channel
 from control_plane.revisions import service as revisions
-from control_plane.revisions.changes import changes_between, price_change
+from control_plane.revisions.changes import PriceChange, changes_between
 from control_plane.revisions.document import parse
 from control_plane.standing import service as payments
 from control_plane.tenants import slugs
@@ -208,16 +209,20 @@ async def plan(session: AsyncSession, platform: Platform, tenant: Tenant, chosen
     before = parse(desired.document)
     await payments.refuse_choice(session, platform, tenant, chosen, already=[module.name for module in before.modules])
     proposal = await revisions.propose(session, platform, tenant, chosen, await revisions.standing_of(session, tenant))
+    quotes = await agreements.quotes(session, platform, tenant, before, proposal.content)
     return PlanOut.of(
         tenant,
         proposal.content,
         same=proposal.content.effect == desired.effect and tenant.state not in _STUCK,
         release_changes=before.release.id != proposal.content.release.id,
-        changes=changes_between(before.modules, proposal.content.modules, chosen, platform.prices),
-        price=price_change(
-            {module.name: module for module in before.modules},
-            {module.name: module for module in proposal.content.modules},
-            platform.prices,
+        changes=changes_between(before.modules, proposal.content.modules, chosen, quotes.prices),
+        price=PriceChange(
+            agreed=quotes.agreed,
+            plan=quotes.after.plan,
+            tariff=quotes.after.tariff,
+            currency=quotes.after.currency,
+            before=quotes.before.total,
+            after=quotes.after.total,
         ),
     )
 

@@ -5,8 +5,10 @@ from fastapi import APIRouter, Response
 from control_plane.access.requires import Requires
 from control_plane.access.routing import CurrentActor, PlatformRoute, Session, ThisPlatform
 from control_plane.audit import service as audit
+from control_plane.billing import agreements
 from control_plane.releases import service as releases
 from control_plane.revisions import service as revisions
+from control_plane.revisions.document import parse
 from control_plane.tenants.router import KnownTenant, LockedTenant, answered
 from control_plane.tenants.schemas import StartedOut
 from control_plane.tenants.service import Started
@@ -45,7 +47,11 @@ async def put_policy(
 async def plan_upgrade(wanted: UpgradeRequest, tenant: KnownTenant, session: Session, platform: ThisPlatform) -> UpgradePlanOut:
     """What the same upgrade would change, and what speaks against it. Nothing is written."""
     release = await service.target_for(session, platform, tenant, wanted.release)
-    return UpgradePlanOut.planned(await service.assess(session, platform, tenant, release), tenant, platform.prices)
+    found = await service.assess(session, platform, tenant, release)
+    before = parse(found.current.document)
+    after = found.proposal.content if found.proposal is not None else before
+    quotes = await agreements.quotes(session, platform, tenant, before, after)
+    return UpgradePlanOut.planned(found, tenant, before, after, quotes.prices)
 
 
 @router.post("/upgrade", status_code=202, dependencies=[Requires("releases:write")])

@@ -1,14 +1,15 @@
 """Upgrades as the API takes and shows them."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from control_plane.prices import PriceList
 from control_plane.releases.channels import Channel
 from control_plane.revisions.changes import ModuleChange, changes_between
-from control_plane.revisions.document import parse
+from control_plane.revisions.document import RevisionContent
 from control_plane.tenants.models import Tenant
 from control_plane.upgrades.service import Assessment
 
@@ -89,7 +90,8 @@ class UpgradePlanOut(FitOut):
     modules: list[ModuleChange]
 
     @classmethod
-    def planned(cls, found: Assessment, tenant: Tenant, prices: PriceList) -> "UpgradePlanOut":
-        before = parse(found.current.document).modules
-        after = found.proposal.content.modules if found.proposal is not None else before
-        return cls(**FitOut.of(found).model_dump(), modules=changes_between(before, after, frozenset(tenant.chosen), prices))
+    def planned(
+        cls, found: Assessment, tenant: Tenant, before: RevisionContent, after: RevisionContent, prices: Mapping[str, Decimal]
+    ) -> "UpgradePlanOut":
+        changes = changes_between(before.modules, after.modules, frozenset(tenant.chosen), prices)
+        return cls(**FitOut.of(found).model_dump(), modules=changes)

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.support.billing import billing_of
+from tests.support.billing import billing_of, paid_by_transfer
 from tests.support.payment_provider import serving
 
 
@@ -15,3 +15,8 @@ def double():
 async def billing(platform, double):
     async with billing_of(platform, double) as made:
         yield made
+
+
+@pytest.fixture
+def transfers(platform):
+    return paid_by_transfer(platform)

@@ -12,7 +12,7 @@ from control_plane.billing.mailing import remind_at
 from control_plane.billing.states import ProviderName
 from control_plane.mail.models import OutgoingMail
 from control_plane.payments.values import Invoice, InvoiceStatus
-from tests.support.billing import OPERATOR, paid_by_transfer
+from tests.support.billing import OPERATOR
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 INVOICE = Invoice(
@@ -48,11 +48,6 @@ INVOICE = Invoice(
 )
 def test_an_open_invoice_is_reminded_of_some_days_before_its_day(invoice, expected):
     assert remind_at(invoice) == expected
-
-
-@pytest.fixture
-def transfers(platform):
-    return paid_by_transfer(platform)
 
 
 async def mails(platform) -> list[OutgoingMail]:
