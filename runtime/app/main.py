@@ -43,6 +43,7 @@ from app.core.mail.room import MailRoom, build_mailer
 from app.core.observability.metrics import observe_request
 from app.core.pages.account import router as account_pages
 from app.core.pages.problems import error_page
+from app.core.pages.records import router as records_pages
 from app.core.pages.router import router as pages_router
 from app.core.pages.support import router as support_pages
 from app.core.plugins.errors import ModuleDisabled
@@ -162,7 +163,7 @@ def create_app(
     for router in routers:
         app.include_router(router)
     mount_routes(app, registry)
-    for router in (pages_router, account_pages, support_pages):
+    for router in (pages_router, account_pages, support_pages, records_pages):
         app.include_router(router)
     return app
 

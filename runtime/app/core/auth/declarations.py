@@ -46,6 +46,7 @@ OPEN: Final[Mapping[tuple[str, str], str]] = {
     ("POST", "/sign-in"): "signing in; limited",
     ("POST", "/sign-in/code"): "the second step of signing in; limited",
     ("POST", "/sign-out"): "ends the session of whoever has one",
+    **{("GET", f"/records{path}"): "sends whoever is not signed in to the sign-in page" for path in ("", "/{name}", "/{name}/csv")},
     ("GET", "/account"): "sends whoever is not signed in to the sign-in page",
     **{("POST", f"/account/{form}"): "sends whoever is not signed in to the sign-in page" for form in _ACCOUNT_FORMS},
     ("GET", "/welcome"): "the platform's signed link says who",

@@ -40,6 +40,7 @@ EVENTS: Final = (
     "support_revoked",
     "support_taken_back",
     "support_opened",
+    "records_taken",
 )
 """Every event of the trail; a row of any other is a mistake in the code."""
 

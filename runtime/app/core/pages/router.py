@@ -30,6 +30,7 @@ from app.database import get_db
 
 from .forms import read_form
 from .overview import overview
+from .records import readable_by
 from .render import STYLESHEET, page, stylesheet
 from .support import may_answer
 from .visitor import enter, see, signed_in
@@ -57,8 +58,9 @@ async def home(request: Request, db: Db, asked: Annotated[UUID | None, Depends(a
         and "admin.clinic.read" in permissions_for(view.current.grants, request.app.state.registry)
     ):
         plan = PlanOut.of(request.app.state.limits, await usage(db, request.app.state.storage))
+    records = view.current is not None and bool(readable_by(request, identity, view.current))
     waiting = may_answer(request, identity) and await support.waits(db, at=clock.now())
-    return page(request, "home.html", view=view, plan=plan, support_waiting=waiting)
+    return page(request, "home.html", view=view, plan=plan, support_waiting=waiting, records=records)
 
 
 @router.get("/sign-in")

@@ -1,0 +1,3 @@
+from tests.app.support.conftest import owner, patient, runtime
+
+__all__ = ["owner", "patient", "runtime"]
