@@ -3,7 +3,7 @@
 A provider is asked before any row is locked; whatever is to be changed at it is written down, and the operation `bill` does it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -188,7 +188,12 @@ async def reckon(
 async def usage_of(session: AsyncSession, tenant: Tenant) -> dict[str, int]:
     """What the tenant uses of its limits, as its runtime said last: {clinics, users, storage_gb}, as far as it says."""
     seen = await session.get(ObservedTenant, tenant.id)
-    usage = (seen.attestation or {}).get("usage") if seen is not None else None
+    return in_use((seen.attestation if seen is not None else None) or {})
+
+
+def in_use(attestation: Mapping[str, Any]) -> dict[str, int]:
+    """By the names of a plan's limits, what an attestation says is in use. The runtime refuses what is more by the same figures."""
+    usage = attestation.get("usage")
     said = {name: int(value) for name, value in (usage or {}).items() if isinstance(value, int)}
     if (stored := said.pop("storage_bytes", None)) is not None:
         # A gigabyte that was begun does not fit into one less.

@@ -14,12 +14,15 @@ from control_plane.plans.tariff import Tariff, official_tariff
 
 
 async def current(session: AsyncSession, on: date) -> Tariff:
-    """What is sold on a day: of the tariffs valid then the newest, the product's own included; before any of them the product's."""
-    query = select(TariffRow).where(TariffRow.valid_from <= on).order_by(TariffRow.valid_from.desc(), TariffRow.id.desc()).limit(1)
-    row = await session.scalar(query)
-    own = official_tariff()
-    if row is not None and (row.valid_from, row.id) >= (own.valid_from, own.id):
+    """What is sold on a day: of the tariffs the operators published the newest that is valid then; before any of them the product's own.
+
+    A newer version of the product never sells by its own prices where operators once gave theirs.
+    """
+    published = select(TariffRow).where(TariffRow.valid_from <= on, TariffRow.created_by != WORKER.label)
+    row = await session.scalar(published.order_by(TariffRow.valid_from.desc(), TariffRow.id.desc()).limit(1))
+    if row is not None:
         return read(row)
+    own = official_tariff()
     await _keep(session, own, by=WORKER, at=None)
     return own
 
@@ -42,14 +45,17 @@ async def listed(session: AsyncSession) -> list[TariffRow]:
 
 async def publish(session: AsyncSession, tariff: Tariff, *, actor: Actor, at: datetime) -> TariffRow:
     """Sell by it from its day on. The same one again changes nothing. Raises TariffTaken where its id is another's."""
-    row = await session.get(TariffRow, tariff.id)
-    if row is None and tariff.id != official_tariff().id:
-        row = await _keep(session, tariff, by=actor, at=at)
-        audit.record(session, actor, "tariff.published", at=at, tariff=tariff.id, digest=tariff.digest, valid_from=str(tariff.valid_from))
-        return row
-    if (row.digest if row else official_tariff().digest) != tariff.digest:
+    own = official_tariff()
+    if tariff.id == own.id:
+        await _keep(session, own, by=WORKER, at=None)
+    known = await session.get(TariffRow, tariff.id)
+    row = known or await _keep(session, tariff, by=actor, at=at)
+    if row.digest != tariff.digest:
+        # Also where somebody else was quicker with the same id.
         raise TariffTaken(tariff.id)
-    return row or await _keep(session, tariff, by=actor, at=at)
+    if known is None:
+        audit.record(session, actor, "tariff.published", at=at, tariff=tariff.id, digest=tariff.digest, valid_from=str(tariff.valid_from))
+    return row
 
 
 def read(row: TariffRow) -> Tariff:

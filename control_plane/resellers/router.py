@@ -16,7 +16,7 @@ from control_plane.access.requires import Requires
 from control_plane.access.routing import CurrentActor, PlatformRoute, Session, ThisPlatform, show_once
 from control_plane.audit import service as audit
 from control_plane.pagination import WantedPage, page
-from control_plane.plans import official_tariff
+from control_plane.plans import service as plans
 from control_plane.resellers import correspondence, opening, service
 from control_plane.resellers.belonging import customers
 from control_plane.resellers.models import ResellerTenant, ResellerTerms
@@ -120,7 +120,7 @@ async def set_correspondence(
 @router.get("/{reseller_id}/prices", dependencies=[READ])
 async def get_prices(reseller: OwnReseller, session: Session, platform: ThisPlatform) -> PriceBookOut:
     """Everything that is sold: the tariff's price, the floor, its own, and what clinics are asked."""
-    tariff = official_tariff()
+    tariff = await plans.current(session, platform.clock.today())
     book = await service.price_book(session, reseller.id)
     terms = await service.terms_of(session, reseller.id, at=platform.clock.now())
     listed = price_list(tariff, terms, service.prices_in(book))
@@ -132,7 +132,8 @@ async def set_prices(
     reseller: LockedReseller, body: PriceBookIn, session: Session, actor: CurrentActor, platform: ThisPlatform
 ) -> PriceBookOut:
     """Set its own prices, whole. They hold for clinics that sign up or change from now on; a price below its floor is refused."""
-    await service.set_prices(session, reseller, official_tariff(), body.prices, actor=actor, at=platform.clock.now())
+    tariff = await plans.current(session, platform.clock.today())
+    await service.set_prices(session, reseller, tariff, body.prices, actor=actor, at=platform.clock.now())
     return await get_prices(reseller, session, platform)
 
 

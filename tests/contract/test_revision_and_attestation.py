@@ -5,12 +5,18 @@ from dataclasses import asdict
 from datetime import UTC, date, datetime
 from uuid import uuid4
 
-from app.core.limits.limits import Limits
+import pytest
+
+from app.core.limits.errors import PlanLimitReached
+from app.core.limits.limits import GIGABYTE, Limits
+from app.core.limits.usage import Usage
 from app.core.runtime import attestation as runtime_attestation
 from app.core.runtime.revision import RevisionDocument
 from app.core.standing.standing import Payments
+from control_plane.billing.service import in_use
 from control_plane.compliance.requirements import Status
 from control_plane.deployers.base import Attestation
+from control_plane.plans.tariff import Limits as PlanLimits
 from control_plane.revisions.document import (
     ClinicPart,
     CompliancePart,
@@ -113,3 +119,18 @@ def test_the_platform_reads_what_a_runtime_attests():
     read = Attestation.model_validate(sent)
 
     assert read.model_dump(mode="json") == {name: value for name, value in sent.items() if name != "schema"}
+
+
+def test_a_plan_is_full_by_the_same_figures_on_both_sides():
+    """What the runtime counts is what a smaller plan is refused for: by the same names, and a gigabyte is as much."""
+    plan = PlanLimits(clinics=2, users=5, storage_gb=20)
+    refuses = Limits("Solo", **plan.model_dump())
+    full = Usage(clinics=2, users=5, storage_bytes=20 * GIGABYTE)
+    assert in_use({"usage": asdict(full)}) == plan.model_dump()
+    assert plan.exceeded_by(in_use({"usage": asdict(full)})) == {}
+    for limit, counted in (("clinics", full.clinics), ("users", full.users), ("storage_gb", full.storage_bytes)):
+        with pytest.raises(PlanLimitReached):
+            refuses.refuse_more(limit, counted)
+        over = {name: counted + 1 if value == counted else value for name, value in asdict(full).items()}
+        assert list(plan.exceeded_by(in_use({"usage": over}))) == [limit]
+    assert in_use({}) == in_use({"usage": None}) == {}

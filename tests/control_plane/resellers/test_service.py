@@ -4,6 +4,7 @@ import base64
 
 from sqlalchemy import text
 
+from control_plane.plans import official_tariff
 from tests.control_plane.resellers.conftest import make_reseller, new_clinic, revoke
 from tests.control_plane.resellers.test_terms import png
 
@@ -121,3 +122,16 @@ async def test_a_reseller_hires_and_dismisses_its_own_people_only(client, north,
     # Its person could not reach their own clinic any more: an address has one account.
     assert owners.json()["code"] == "account_exists"
     assert gone.json()["disabled_at"] is not None
+
+
+async def test_floors_are_those_of_what_is_sold_now(north, client):
+    dearer = official_tariff().model_dump(mode="json")
+    dearer["plans"]["solo"]["price"]["EUR"] = "50.00"
+    published = await client.post("/v1/tariffs", json={**dearer, "id": "2026-11b"})
+    assert published.status_code == 201, published.text
+
+    low = await north.ask("PUT", "/prices", json={"prices": {"plan.solo": {"EUR": "39.00"}}})
+    listed = (await north.ask("GET", "/prices")).json()
+
+    assert (low.status_code, "40.00" in low.text) == (422, True)
+    assert listed["tariff"] == "2026-11b"
