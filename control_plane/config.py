@@ -50,6 +50,8 @@ class Settings(BaseSettings):
     """On Kubernetes: the image of releases that were registered from a folder (the platform's own, as its chart sets it)."""
     runtime_registry: SecretStr | None = None
     """On Kubernetes: what nodes pull the runtime's images with, where they cannot by themselves; a docker configuration, as JSON."""
+    names_file: Path | None = None
+    """A file that is asked instead of the domain name system (tests, demonstrations)."""
     mail_folder: Path | None = None
     smtp_url: SecretStr | None = None
     """smtp://user:password@host:port or smtps://…; absent: mails are files in `mail_folder`."""

@@ -5,6 +5,7 @@ from typing import Any, Final
 from control_plane.backups.states import MACHINE as BACKUP
 from control_plane.campaigns.states import CAMPAIGN, MEMBER, WAVE
 from control_plane.demos.states import MACHINE as DEMO
+from control_plane.domains.states import MACHINE as DOMAIN
 from control_plane.law.states import MACHINE as EDITION
 from control_plane.mail.states import MACHINE as MAIL
 from control_plane.operations.states import MACHINE as OPERATION
@@ -30,6 +31,7 @@ MACHINES: Final[dict[str, StateMachine[Any, Any]]] = {
     "support_request": SUPPORT,
     "tenant_transfer": TRANSFER,
     "demo": DEMO,
+    "tenant_domain": DOMAIN,
     "signup_reservation": RESERVATION,
     "payment_standing": STANDING,
 }

@@ -32,6 +32,7 @@ from control_plane.compliance.router import router as compliance
 from control_plane.databases.passwords_router import router as database_passwords
 from control_plane.databases.router import router as database_servers
 from control_plane.demos.router import router as demos
+from control_plane.domains.router import router as domains
 from control_plane.drift.router import router as drift
 from control_plane.exit import pages as downloads
 from control_plane.exit.router import keys as signing_keys
@@ -91,6 +92,7 @@ ROUTERS = (
     modules,
     resellers,
     demos,
+    domains,
     statements,
     transfers.clinic,
     transfers.reseller_door,

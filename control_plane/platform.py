@@ -17,6 +17,7 @@ from control_plane.databases.base import DatabaseServer
 from control_plane.databases.servers import Servers
 from control_plane.deployers.base import Closes, Deployer
 from control_plane.deployers.local.deployer import LocalDeployer
+from control_plane.domains.resolving import Names, SystemNames, build_names
 from control_plane.law.shelf import Shelf
 from control_plane.mail import Mailer, build_mailer
 from control_plane.objects import ObjectStore, open_store
@@ -52,6 +53,8 @@ class Platform:
     payments: Payments
     catalogues: Catalogues = field(default_factory=Catalogues)
     passwords: Passwords = field(default_factory=Passwords)
+    names: Names = field(default_factory=SystemNames)
+    """What the domain name system says."""
     oidc: Provider | None = None
     """The identity provider operators may sign in at."""
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -76,6 +79,7 @@ class Platform:
             servers=Servers(settings, database, vault),
             requests=Requests(database, settings.requests_per_minute),
             vault=vault,
+            names=build_names(settings),
             oidc=build_provider(settings),
             payments=Payments.build(settings, database, clock.now),
         )

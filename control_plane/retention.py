@@ -17,6 +17,7 @@ KEPT: Final[tuple[Kept, ...]] = (
     Kept("database_server", "control_plane.databases", "until it is taken out", "where tenants' data lies; its address is sealed"),
     Kept("cluster", "control_plane.clusters", "until it is taken out", "where clinics run; its kubeconfig is sealed"),
     Kept("clinic_place", "control_plane.clusters", _WITH_THE_TENANT, "which cluster carries a clinic"),
+    Kept("tenant_domain", "control_plane.domains", _WITH_THE_TENANT, "host names a clinic had or asked for; a name proves nothing later"),
     Kept("release", "control_plane.releases", _ALWAYS, "revisions point to it"),
     Kept("operation", "control_plane.operations", _WITH_THE_TENANT, "what was done to a tenant, when and by whom"),
     Kept("operation_step", "control_plane.operations", _WITH_THE_TENANT, "the steps of an operation"),

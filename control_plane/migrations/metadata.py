@@ -11,6 +11,7 @@ from control_plane.clusters import models as clusters
 from control_plane.database import Base
 from control_plane.databases import models as databases
 from control_plane.demos import models as demos
+from control_plane.domains import models as domains
 from control_plane.exit import models as leaving
 from control_plane.idempotency import models as idempotency
 from control_plane.law import models as law
@@ -40,6 +41,7 @@ MODELS = (
     law,
     databases,
     demos,
+    domains,
     idempotency,
     leaving,
     mail,

@@ -8,6 +8,7 @@ from control_plane.billing.passes import begin_due as billing_due
 from control_plane.billing.passes import reconcile as billing_reconcile
 from control_plane.campaigns.driving import drive_campaigns
 from control_plane.demos.passes import look as see_to_demos
+from control_plane.domains.proving import look as look_for_proofs
 from control_plane.exit.deletions import delete_due
 from control_plane.exit.erasing import copies_due
 from control_plane.law.dates import keep_the_law
@@ -44,6 +45,7 @@ PASSES: Final[tuple[Pass, ...]] = (
     Pass("deletions", timedelta(minutes=10), delete_due),
     Pass("exits", timedelta(hours=1), copies_due),
     Pass("demos", timedelta(minutes=1), see_to_demos),
+    Pass("domains", timedelta(seconds=15), look_for_proofs),
     Pass("support", timedelta(seconds=10), look),
     Pass("standing", timedelta(seconds=10), climb_ladders),
     Pass("law_dates", timedelta(minutes=1), keep_the_law),

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.deployers.base import Need, Placement
+from control_plane.domains import service as domains
 from control_plane.releases import service
 from control_plane.revisions.models import Revision
 from control_plane.tenants.models import Tenant
@@ -19,6 +20,7 @@ async def placement_of(session: AsyncSession, tenant: Tenant, revision: Revision
         tenant.slug,
         tenant.name,
         await service.environment_of(session, revision.release_id),
+        domains=await domains.verified_of(session, tenant.id),
         needs=needs_of(release.document if release else {}, [module["name"] for module in revision.document["modules"]]),
     )
 

@@ -76,7 +76,8 @@ class FakeDeployer:
         assert database.serial in told.get("serials", []), "deployed before its secrets were made"
         if told.get("revision") != revision:
             self._note(tenant.tenant_id, f"apply {revision['generation']}")
-        self._write(tenant.tenant_id, revision=revision, database=database.name, serial=database.serial, before=told.get("revision"))
+        place = {"database": database.name, "serial": database.serial, "domains": list(tenant.domains)}
+        self._write(tenant.tenant_id, revision=revision, before=told.get("revision"), **place)
 
     async def observe(self, tenant_id: UUID) -> Observation:
         told = self.told(tenant_id)

@@ -78,6 +78,7 @@ WHOLE = {
     "/v1/tariffs": "a few a year",
     "/v1/tenants/{slug}/access": "a tenant's few people and resellers",
     "/v1/resellers/{reseller_id}/prices": "as many as the tariff sells",
+    "/v1/tenants/{slug}/domains": "a clinic's ten at most",
     "/v1/tenants/{slug}/erasures": "one, or the few that were asked for again",
     "/v1/tenants/{slug}/releases": "the releases that are known, each judged against the tenant",
 }
