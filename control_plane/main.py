@@ -50,6 +50,9 @@ from control_plane.releases import service as releases
 from control_plane.releases.describe import describe
 from control_plane.releases.router import router as modules
 from control_plane.releases.service import Offer
+from control_plane.reseller_pages import customers as reseller_customers
+from control_plane.reseller_pages import entrance as reseller_entrance
+from control_plane.reseller_pages import organisation, selling
 from control_plane.resellers import pages as storefronts
 from control_plane.resellers import transfers_router as transfers
 from control_plane.resellers.router import router as resellers
@@ -190,6 +193,14 @@ def create_app(platform: Platform) -> FastAPI:
     signup.install(app)
     storefronts.install(app)
     downloads.install(app)
+    for organisation_pages in (
+        reseller_entrance.router,
+        reseller_entrance.leaving,
+        reseller_customers.router,
+        selling.router,
+        organisation.router,
+    ):
+        app.include_router(organisation_pages)
     for owners in (
         entrance.router,
         account_pages.router,

@@ -105,6 +105,22 @@ async def find(session: AsyncSession, tenant: Tenant, *, lock: bool = False) -> 
     return found
 
 
+async def of_reseller(session: AsyncSession, reseller_id: UUID, tenant_id: UUID) -> tuple[DemoTenant, Tenant]:
+    """A reseller's own, both rows locked. Raises UnknownDemo, also for another's."""
+    owned = await session.scalar(
+        select(DemoTenant.tenant_id).where(DemoTenant.tenant_id == tenant_id, DemoTenant.reseller_id == reseller_id)
+    )
+    if owned is None:
+        raise UnknownDemo(str(tenant_id))
+    tenant = await session.get_one(Tenant, tenant_id, with_for_update=True, populate_existing=True)
+    return await find(session, tenant, lock=True), tenant
+
+
+def most_days(demo: DemoTenant) -> int:
+    """How many days it can be extended by at most; one at least, for which there may be no room."""
+    return max(1, (demo.created_at + LONGEST - demo.ends_at).days)
+
+
 def listed(actor: Actor, state: DemoState | None = None) -> Select[DemoTenant]:
     """Those an actor may see: a reseller its own, over ones included."""
     query = select(DemoTenant)

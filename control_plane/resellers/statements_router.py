@@ -12,7 +12,9 @@ from fastapi import Path as InPath
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import BaseModel, Field, StringConstraints
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from control_plane.access.models import Reseller
 from control_plane.access.requires import Requires
 from control_plane.access.routing import CurrentActor, PlatformRoute, Session, ThisPlatform
 from control_plane.pagination import WantedPage, page
@@ -20,8 +22,6 @@ from control_plane.resellers import ledger, statements
 from control_plane.resellers.commission import EntryKind
 from control_plane.resellers.models import CommissionEntry, CommissionStatement
 from control_plane.resellers.router import AGREE, OwnReseller
-from control_plane.resellers.schemas import BrandOut
-from control_plane.resellers.service import brand_of
 from control_plane.resellers.statements import Line
 from control_plane.resellers.texts import Words
 from control_plane.tenants.schemas import Request
@@ -141,20 +141,27 @@ async def get_statement(statement: OwnStatement, reseller: OwnReseller, session:
 @router.get("/statements/{month}/{currency}/csv", dependencies=[READ], response_class=Response)
 async def get_statement_csv(statement: OwnStatement, reseller: OwnReseller, session: Session) -> Response:
     """The same for a spreadsheet of the reseller's language."""
+    return await statement_csv(session, reseller, statement)
+
+
+@router.get("/statements/{month}/{currency}/page", dependencies=[READ], response_class=Response)
+async def get_statement_page(statement: OwnStatement, reseller: OwnReseller, session: Session) -> Response:
+    """The same as a page to print."""
+    return await statement_page(session, reseller, statement)
+
+
+async def statement_csv(session: AsyncSession, reseller: Reseller, statement: CommissionStatement) -> Response:
     name = f"statement-{statement.month:%Y-%m}-{statement.currency}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
     content = statements.as_csv(await statements.lines_of(session, statement), reseller.language)
     return Response(content, media_type="text/csv; charset=utf-8", headers=headers)
 
 
-@router.get("/statements/{month}/{currency}/page", dependencies=[READ], response_class=Response)
-async def get_statement_page(statement: OwnStatement, reseller: OwnReseller, session: Session) -> Response:
-    """The same as a page to print."""
+async def statement_page(session: AsyncSession, reseller: Reseller, statement: CommissionStatement) -> Response:
     html = _environment.get_template("statement.html").render(
         style=STYLE,
         say=Words(reseller.language),
         reseller=reseller,
-        brand=BrandOut.of(reseller, await brand_of(session, reseller.id)),
         statement=StatementOut.of(statement),
         lines=await statements.lines_of(session, statement),
     )
