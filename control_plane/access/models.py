@@ -6,7 +6,7 @@ They are 256 random bits, so a plain SHA-256 cannot be reversed.
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from control_plane.access.scopes import Kind, Role
@@ -87,6 +87,8 @@ class AccountSession(Base):
     digest: Mapped[str] = mapped_column(String(64), unique=True)
     whole: Mapped[bool]
     """Whether a second factor was given, here or at the identity provider; without it only one's own account can be reached."""
+    by_mail: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether it began with a mailed link, by somebody who reads the account's mail."""
     created_at: Mapped[datetime]
     used_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)

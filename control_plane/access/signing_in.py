@@ -30,6 +30,8 @@ from control_plane.platform import Platform
 from control_plane.vault.vault import Vault, place
 
 LASTS: Final = timedelta(hours=12)
+MAILED_JUST_NOW: Final = timedelta(minutes=30)
+"""How long somebody who came by a mailed link may set a password without knowing the present one."""
 STEP: Final = 30
 """Seconds a code lasts."""
 DRIFT: Final = 1
@@ -72,9 +74,10 @@ async def sign_in(platform: Platform, passwords: Passwords, *, email: str, passw
     return signed_in
 
 
-def begin_session(session: AsyncSession, account: Account, *, whole: bool, at: datetime) -> SignedIn:
+def begin_session(session: AsyncSession, account: Account, *, whole: bool, at: datetime, by_mail: bool = False) -> SignedIn:
     token = secrets.token_urlsafe(32)
-    row = AccountSession(account_id=account.id, digest=digest(token), whole=whole, created_at=at, used_at=at, expires_at=at + LASTS)
+    moments = {"created_at": at, "used_at": at, "expires_at": at + LASTS}
+    row = AccountSession(account_id=account.id, digest=digest(token), whole=whole, by_mail=by_mail, **moments)
     session.add(row)
     return SignedIn(account, row, token)
 
@@ -137,13 +140,21 @@ async def change_password(platform: Platform, session: AsyncSession, account_id:
     await throttle.succeeded(platform.database, [bucket])
 
 
-async def choose_password(platform: Platform, session: AsyncSession, account_id: UUID, session_id: UUID, *, new: str) -> None:
-    """A first password, for whoever signed in without one; every other session ends. Raises PasswordWrong, PasswordTooWeak.
+async def knows_by_mail(session: AsyncSession, account_id: UUID, session_id: UUID, *, at: datetime) -> bool:
+    """Whether a password may be set without knowing the present one: there is none, or the session began with a mailed link just now.
 
     Not for operators: who signs in at the identity provider does so because that is where the second factor is asked for.
     """
+    account = await accounts.get(session, account_id)
+    begun = await session.get_one(AccountSession, session_id)
+    just_now = begun.by_mail and at < begun.created_at + MAILED_JUST_NOW
+    return account.kind is not Kind.OPERATOR and (account.password_hash is None or just_now)
+
+
+async def choose_password(platform: Platform, session: AsyncSession, account_id: UUID, session_id: UUID, *, new: str) -> None:
+    """A password without knowing the present one; every other session ends. Raises PasswordWrong, PasswordTooWeak."""
     account = await accounts.get(session, account_id, lock=True)
-    if account.password_hash is not None or account.kind is Kind.OPERATOR:
+    if not await knows_by_mail(session, account_id, session_id, at=platform.clock.now()):
         raise PasswordWrong
     check_strength(new, account.email)
     account.password_hash = await platform.passwords.hash(new)

@@ -79,7 +79,7 @@ async def enter(platform: Platform, token: str, *, code: str | None, peer: str) 
         if account.kind is not Kind.OWNER or account.disabled_at is not None:
             raise LinkOver
         await adopt(session, account, at=now)
-        signed_in = signing_in.begin_session(session, account, whole=True, at=now)
+        signed_in = signing_in.begin_session(session, account, whole=True, by_mail=True, at=now)
         audit.record(session, person(account), "session.begun", at=now, by="link")
     return signed_in
 

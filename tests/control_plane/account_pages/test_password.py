@@ -25,5 +25,17 @@ async def test_an_owner_sets_a_password_signs_in_by_it_and_changes_it(site, plat
     assert (await site.post("/account/sign-in", data={**who, "password": SECOND}, headers=OWN)).status_code == 303
 
 
+async def test_who_forgot_it_sets_another_one_right_after_coming_by_a_mailed_link(site, platform, clock):
+    await clinic(platform)
+    await enter(site, platform)
+    await site.post("/account/password", data={"new": FIRST, "again": FIRST}, headers=OWN)
+    assert "Present password" not in (await site.get("/account/password")).text
+    assert (await site.post("/account/password", data={"new": SECOND, "again": SECOND}, headers=OWN)).status_code == 200
+    clock.advance(minutes=31)
+    assert "Present password" in (await site.get("/account/password")).text
+    late = await site.post("/account/password", data={"new": FIRST, "again": FIRST}, headers=OWN)
+    assert (late.status_code >= 400, "The present password is wrong" in late.text) == (True, True)
+
+
 async def test_who_is_not_signed_in_sets_no_password(site):
     assert (await site.post("/account/password", data={"new": FIRST, "again": FIRST}, headers=OWN)).status_code == 401

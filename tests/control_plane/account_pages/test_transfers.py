@@ -40,7 +40,9 @@ async def test_the_owner_is_led_from_the_mail_to_the_question_and_declines(site,
     await enter(site, platform)
     assert f'href="{page}"' in (await site.get("/account/clinics/sol")).text
     shown = (await site.get(page)).text
-    assert [part in shown for part in ("From DentalPin to North Dental", "Prices stay", "The clinic pays by itself")] == [True] * 3
+    assert [
+        part in shown for part in ("From DentalPin to North Dental", "North Dental gets access", "Prices stay", "The clinic pays by itself")
+    ] == [True] * 4
     assert (await site.post(page, data={"answer": "decline", "note": "no, thanks"}, headers=OWN)).status_code == 303
     found = await the_transfer(platform)
     assert (found.state, found.reason) == ("declined", "The clinic declined: no, thanks")
