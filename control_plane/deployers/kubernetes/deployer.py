@@ -26,6 +26,7 @@ from control_plane.deployers.base import (
     Observation,
     ObservationStatus,
     Placement,
+    Rehearsal,
     RoleVerifiers,
     RuntimeRefused,
 )
@@ -34,6 +35,7 @@ from control_plane.deployers.kubernetes.api import TAKE_OVER, Object
 from control_plane.deployers.kubernetes.carrying import Courier, carried, save
 from control_plane.deployers.kubernetes.facts import ClinicFacts, Credentials, namespace_of, tenant_of
 from control_plane.deployers.kubernetes.handles import Clusters, Handle
+from control_plane.deployers.kubernetes.rehearsing import rehearse
 from control_plane.deployers.kubernetes.rendering import (
     DIGEST,
     FACTS,
@@ -142,6 +144,13 @@ class KubernetesDeployer:
         clinic = replace(await self._facts(handle, running), database=database, credentials_serial=database.serial)
         planned: str = render(clinic, handle.facts, {}, self._registry).pod_digest
         return bool(planned != running["metadata"]["annotations"].get(POD_DIGEST))
+
+    async def rehearse(self, tenant: Placement, database: DatabaseAddress) -> Rehearsal:
+        handle, clinic = await self._applied(tenant.tenant_id)
+        held = await self._credentials(handle, tenant.tenant_id, database.serial)
+        clinic = replace(clinic, image=self._image(tenant), database=database)
+        secret = held.entries(database, database.owner_role, database.app_role)
+        return await rehearse(handle, clinic, secret, pull=self._registry is not None)
 
     async def observe(self, tenant_id: UUID) -> Observation:
         handle = await self._clusters.of(tenant_id)

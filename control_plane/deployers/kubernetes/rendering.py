@@ -114,6 +114,11 @@ def render_courier(clinic: ClinicFacts, cluster: ClusterFacts, *, pull: bool = F
     return _load("courier", _context(clinic, cluster, pull=pull))
 
 
+def render_rehearsal(clinic: ClinicFacts, cluster: ClusterFacts, secret: Mapping[str, str], *, pull: bool = False) -> list[Manifest]:
+    """The Job that tries a release on a copy of the clinic's data, and what it signs in with. The Job comes last."""
+    return _load("rehearsal", _context(clinic, cluster, pull=pull) | {"entries": dict(secret)})
+
+
 def hosts_of(clinic: ClinicFacts, cluster: ClusterFacts) -> tuple[str, ...]:
     """Where the clinic answers; the first is the address it is known by."""
     return (f"{clinic.slug}.{cluster.domain}", *clinic.domains)

@@ -86,12 +86,12 @@ def judge_removal(job: Object, pods: Sequence[Object]) -> Verdict:
         if condition["type"] == "Complete":
             return Verdict(Stage.DONE)
         if condition["type"] == "Failed":
-            said = next((left for pod in pods for left in _left_behind(pod, init=False)), None)
+            said = next((left for pod in pods for left in left_behind(pod, init=False)), None)
             why = told(said) if said else condition.get("message") or condition.get("reason") or "it said nothing"
             return Verdict(
                 Stage.FAILING, Cause.REMOVAL, f"The data of what was taken out could not be removed: {why} Retry once that is mended."
             )
-    trouble = next(_of_pods(pods), None)
+    trouble = next(troubles_of(pods), None)
     if trouble is not None and trouble[0] is not Cause.CRASH:
         return Verdict(Stage.FAILING, *trouble)
     return Verdict(Stage.UNDER_WAY, None, "The data of what was taken out is being removed.")
@@ -130,7 +130,7 @@ def _late(status: Object) -> bool:
 
 def _troubles(status: Object, pods: Sequence[Object]) -> Iterator[tuple[Cause, str]]:
     """What keeps it, the most telling first."""
-    yield from _of_pods(pods)
+    yield from troubles_of(pods)
     for condition in status.get("conditions") or ():
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
             message = condition.get("message") or condition.get("reason") or "no reason given"
@@ -143,10 +143,11 @@ def _troubles(status: Object, pods: Sequence[Object]) -> Iterator[tuple[Cause, s
                 yield Cause.FORBIDDEN, f"The cluster refuses the pods: {message}"
 
 
-def _of_pods(pods: Sequence[Object]) -> Iterator[tuple[Cause, str]]:
+def troubles_of(pods: Sequence[Object]) -> Iterator[tuple[Cause, str]]:
+    """What keeps these pods, each with its cause."""
     for pod in pods:
         status = pod.get("status") or {}
-        for said in _left_behind(pod, init=True):
+        for said in left_behind(pod, init=True):
             yield Cause.PROCESSOR, f"Its modules could not be brought to this revision: {told(said)}"
         for container in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
             yield from _waiting(container)
@@ -175,7 +176,7 @@ def _waiting(container: Object) -> Iterator[tuple[Cause, str]]:
         yield Cause.CONFIGURATION, f"The container cannot be made ({reason}): {message or 'no reason given'}"
 
 
-def _left_behind(pod: Object, *, init: bool) -> Iterator[str]:
+def left_behind(pod: Object, *, init: bool) -> Iterator[str]:
     """Termination messages of containers that failed, the last ending of each."""
     status = pod.get("status") or {}
     for container in status.get("initContainerStatuses" if init else "containerStatuses") or ():

@@ -6,7 +6,7 @@ from uuid import UUID
 from control_plane.databases.names import app_role, database_name, owner_role
 from control_plane.deployers.base import DatabaseAddress, Need
 from control_plane.deployers.kubernetes.facts import ClinicFacts, ClusterFacts, Credentials
-from control_plane.deployers.kubernetes.rendering import Manifests, as_yaml, render, render_courier, render_removal
+from control_plane.deployers.kubernetes.rendering import Manifests, as_yaml, render, render_courier, render_rehearsal, render_removal
 
 GOLDEN = Path(__file__).parent / "golden"
 CLUSTER = ClusterFacts(
@@ -97,7 +97,8 @@ def manifests_of(name, secret=True) -> Manifests:
 
 def golden_of(name) -> str:
     facts, cluster = CLINICS[name]
-    return as_yaml([*manifests_of(name).objects, render_removal(facts, cluster), *render_courier(facts, cluster)])
+    jobs = [render_removal(facts, cluster), *render_courier(facts, cluster), *render_rehearsal(facts, cluster, {})]
+    return as_yaml([*manifests_of(name).objects, *jobs])
 
 
 if __name__ == "__main__":

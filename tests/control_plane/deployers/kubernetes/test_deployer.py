@@ -355,6 +355,38 @@ async def test_images_are_pulled_with_the_platforms_credentials_where_it_has_som
     assert world.names("Secret") == {"clinic", "credentials"}
 
 
+REHEARSING = {
+    "well": (Behaviour(), (True, None, ())),
+    "failing": (Behaviour(exit=3, message=REPORT), (False, "billing: duplicate key", ("billing",))),
+    "no image": (Behaviour(image_missing=True), (False, "cannot be pulled", ())),
+}
+
+
+@pytest.mark.parametrize("case", REHEARSING)
+async def test_a_release_is_rehearsed_on_a_copy_beside_the_clinic_and_nothing_of_it_stays(world, case):
+    behaviour, (ok, problem, modules) = REHEARSING[case]
+    await world.settled()
+    seen = []
+    component = "app.kubernetes.io/component"
+    world.rule(
+        lambda pod: pod["metadata"]["labels"][component] == "rehearsal" and not seen.append((pod, world.get("Secret", "rehearsal"))),
+        behaviour,
+    )
+    copy = replace(DATABASE, name=f"{DATABASE.name}_rehearsal")
+    other = "registry.example/dentalpin/runtime@sha256:" + "c" * 64
+    found = await world.deployer.rehearse(Placement(TENANT, "dental-sol", "Dental Sol", f"oci://{other}"), copy)
+
+    assert (found.ok, problem is None or problem in found.problem, tuple(one["name"] for one in found.modules)) == (ok, True, modules)
+    pod, secret = seen[0]
+    assert pod["spec"]["containers"][0]["image"] == other
+    assert not [one for one in pod["spec"]["volumes"] if "persistentVolumeClaim" in one or "configMap" in one], (
+        "nothing of the clinic's own"
+    )
+    assert base64.b64decode(secret["data"]["owner.url"]).decode().endswith(f"/{copy.name}")
+    assert (world.names("Job"), "rehearsal" in world.names("Secret")) == (set(), False)
+    assert (await world.until(ATTESTED)).generation == 1, "the clinic goes on serving"
+
+
 async def test_a_courier_that_cannot_start_says_why(world):
     await world.settled()
     world.rule(lambda pod: pod["metadata"]["labels"]["app.kubernetes.io/component"] == "courier", Behaviour(image_missing=True))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from control_plane.deployers.base import Need
 from control_plane.deployers.kubernetes.facts import namespace_of, tenant_of
-from control_plane.deployers.kubernetes.rendering import ORDER, render, render_namespace, render_removal
+from control_plane.deployers.kubernetes.rendering import ORDER, render, render_courier, render_namespace, render_rehearsal, render_removal
 from control_plane.deployers.kubernetes.sizes import size_of
 from control_plane.simulators.kubernetes.cluster import Cluster
 from control_plane.simulators.kubernetes.pods import refusal
@@ -51,7 +51,7 @@ def test_the_validation_refuses_what_kubernetes_does_not_know():
 
 @pytest.mark.parametrize("name", CLINICS)
 def test_every_pod_is_taken_by_the_restricted_standard_and_fits_the_quota(name):
-    """Whatever is admitted: pods that serve, one more in a roll-out, the removal, the backup."""
+    """Whatever is admitted: pods that serve, one more in a roll-out, every job, the backup."""
     facts, cluster = CLINICS[name]
     manifests = manifests_of(name)
     world = Cluster()
@@ -60,7 +60,8 @@ def test_every_pod_is_taken_by_the_restricted_standard_and_fits_the_quota(name):
             world.create(json.loads(json.dumps(one)), "tests")
     backup = by_kind(manifests, "CronJob", "backup")["spec"]["jobTemplate"]
     templates = [manifests.deployment["spec"]["template"]] * (size_of(facts.revision["limits"]).replicas + 1)
-    for number, template in enumerate([*templates, render_removal(facts, cluster)["spec"]["template"], backup["spec"]["template"]]):
+    jobs = [render_removal(facts, cluster), render_courier(facts, cluster)[0], render_rehearsal(facts, cluster, {})[-1], backup]
+    for number, template in enumerate([*templates, *(job["spec"]["template"] for job in jobs)]):
         pod = {
             "apiVersion": "v1",
             "kind": "Pod",
