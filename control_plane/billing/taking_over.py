@@ -15,7 +15,7 @@ from control_plane.billing import agreements, mailing
 from control_plane.billing.bringing import Found, Wanted
 from control_plane.billing.models import READING, Agreement, BilledInvoice
 from control_plane.billing.states import AgreementStatus, PayerKind
-from control_plane.payments.values import Invoice, InvoiceStatus, Item, Payer
+from control_plane.payments.values import Invoice, InvoiceStatus, Item, Payer, Subscription
 from control_plane.plans.tariff import ZERO, Quote, Tariff
 from control_plane.platform import Platform
 from control_plane.resellers import correspondence, ledger
@@ -103,7 +103,7 @@ async def take_over(session: AsyncSession, platform: Platform, tenant: Tenant, w
         row.subscription, row.checkout = subscription.id, None
         row.status = AgreementStatus.of(subscription.status)
         row.items = items_json(subscription.items)
-        row.trial_ends, row.period_ends = subscription.trial_ends, subscription.period_ends
+        row.trial_ends, row.period_ends = subscription.trial_ends, _last_day(subscription)
         row.cancels_at_period_end = subscription.cancels_at_period_end
         row.has_method, row.method = subscription.has_method, subscription.method
         row.ends_with_tenant = subscription.cancels_at_period_end and (
@@ -138,6 +138,12 @@ async def take_over(session: AsyncSession, platform: Platform, tenant: Tenant, w
     _note_problem(row, found, at)
     if row.status is not before:
         audit.record(session, WORKER, "billing.status_changed", at=at, tenant_id=tenant.id, before=before, after=row.status)
+
+
+def _last_day(subscription: Subscription) -> datetime:
+    """When the next payment is due; of one that was ended before, when that was."""
+    ended = subscription.ended if subscription.status.over else None
+    return min(ended or subscription.period_ends, subscription.period_ends)
 
 
 def _note_problem(row: Agreement, found: Found, at: datetime) -> None:

@@ -260,6 +260,11 @@ async def _forget_payer(platform: Platform, tenant_id: UUID) -> None:
         await provider.cancel(agreement.subscription, at_period_end=False, key=f"erased:{agreement.subscription}")
     if agreement.payer is not PayerKind.RESELLER:
         await provider.forget(agreement.customer)
+    for name, connected in platform.payments.by_name.items():
+        # It may have paid by itself before, with another card or by bank transfer.
+        await guard(platform, name)
+        if (own := await connected.find_customer(f"tenant:{tenant_id}")) is not None and own != agreement.customer:
+            await connected.forget(own)
 
 
 async def _copies(session: AsyncSession, tenant: Tenant, but: TenantExport | None) -> int:

@@ -43,6 +43,10 @@ class PaymentProvider(Protocol):
         """The payer's customer at the provider, made when there is none under its reference, and told what changed."""
         ...
 
+    async def find_customer(self, reference: str) -> str | None:
+        """The customer under a reference of ours, whoever pays now."""
+        ...
+
     async def checkout(
         self, tenant_id: UUID, customer: str, items: Sequence[Item], currency: str, *, trial_ends: datetime | None, back: str, key: str
     ) -> Page:

@@ -74,8 +74,7 @@ class StripeProvider:
         if present is not None and getattr(present, "deleted", False):
             key, present = f"{key}:after:{present.id}", None
         if present is None:
-            found = await _asked(v1.customers.search_async({"query": f"metadata['dentalpin']:'{payer.reference}'"}))
-            present = found.data[0] if found.data else None
+            present = await self._customer_under(payer.reference)
         if present is None:
             present = await _asked(v1.customers.create_async(facts, {"idempotency_key": key}))
         if dict(present.metadata.to_dict() if present.metadata else {}).get(_TOLD) == said:
@@ -86,6 +85,14 @@ class StripeProvider:
         facts["metadata"][_TOLD] = said
         await _asked(v1.customers.update_async(present.id, facts))
         return present.id
+
+    async def find_customer(self, reference: str) -> str | None:
+        found = await self._customer_under(reference)
+        return found.id if found is not None else None
+
+    async def _customer_under(self, reference: str) -> Any:
+        found = await _asked(self._client.v1.customers.search_async({"query": f"metadata['dentalpin']:'{reference}'"}))
+        return found.data[0] if found.data else None
 
     async def _ensure_tax_id(self, customer: str, country: str, number: str) -> None:
         kind = reading.tax_id_kind(country)

@@ -57,6 +57,12 @@ class ManualProvider:
             await session.execute(added.on_conflict_do_update(index_elements=["id"], set_=facts))
         return id_
 
+    async def find_customer(self, reference: str) -> str | None:
+        async with self._database.transaction() as session:
+            query = select(ManualCustomer.id).where(ManualCustomer.reference == reference).order_by(ManualCustomer.id)
+            found: str | None = await session.scalar(query.limit(1))
+            return found
+
     async def checkout(
         self, tenant_id: UUID, customer: str, items: Sequence[Item], currency: str, *, trial_ends: datetime | None, back: str, key: str
     ) -> Page:

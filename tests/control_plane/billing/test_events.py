@@ -10,8 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from control_plane.billing import service
+from control_plane.billing.errors import PreviewOutdated, SubscriptionOver
 from control_plane.billing.models import PaymentEvent
-from tests.support.billing import WEBHOOK_SECRET, billing_of
+from control_plane.tenants import service as tenants
+from tests.support.billing import OPERATOR, WEBHOOK_SECRET, billing_of
 from tests.support.platform import api_of
 
 HOOK = "/v1/payments/webhooks/stripe"
@@ -96,14 +99,22 @@ async def test_an_event_that_comes_while_the_provider_is_read_has_it_read_again(
     assert agreement.look_at <= billing.platform.clock.now()
 
 
-STORIES = st.lists(st.sampled_from(["card", "decline", "month", "days", "refund", "end", "keep"]), min_size=2, max_size=6)
+DEEDS = ["card", "decline", "month", "days", "refund", "dispute", "end", "keep", "change", "away", "stranger"]
+SEEDS = st.integers(0, 2**32)
+ANYHOW = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.full
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-@given(story=STORIES, seed=st.integers(0, 2**32))
+@settings(ANYHOW, max_examples=25)
+@given(story=st.lists(st.sampled_from(DEEDS), min_size=2, max_size=6), seed=SEEDS)
 async def test_at_rest_the_platform_says_what_the_provider_says_however_events_arrive(platform, double, story, seed):
     await arrives_anyhow(platform, double, story, random.Random(seed))
+
+
+@settings(ANYHOW, max_examples=2, derandomize=True)
+@given(story=st.permutations(DEEDS).map(lambda deeds: deeds[:3]), seed=SEEDS)
+async def test_a_few_stories_of_all_there_are_come_to_rest(platform, double, story, seed):
+    await arrives_anyhow(platform, double, ["card", "month", *story], random.Random(seed))
 
 
 @pytest.mark.parametrize(
@@ -156,6 +167,23 @@ async def do(billing, tenant, deed):
             billing.move(days=32)
         case "days":
             billing.move(days=4)
+        case "dispute":
+            paid = [charge for charge in v1.charges.list({"customer": agreement.customer}).data if charge.paid and not charge.disputed]
+            if paid:
+                billing.provider.do("dispute", charge=paid[0].id)
+        case "change":
+            await change(billing, tenant)
+        case "away":
+            billing.provider.do("outage", on=True)
+            await settle(billing, tenant)
+            billing.platform.clock.advance(hours=1)
+            billing.provider.do("outage", on=False)
+            billing.move(seconds=0)
+        case "stranger":
+            async with billing_of(billing.platform, billing.provider) as other:
+                await other.worker.run_passes("billing_reconcile")
+                assert (await other.agreement(tenant)).reading == agreement.reading
+            billing.move(seconds=0)
         case "end" | "keep":
             # As somebody does it on the provider's own pages.
             present = v1.subscriptions.retrieve(agreement.subscription)
@@ -167,13 +195,32 @@ async def do(billing, tenant, deed):
                 v1.refunds.create({"charge": paid[0].id, "amount": 100})
 
 
+async def change(billing, tenant):
+    """Confirm the other plan, where the agreement still is one."""
+    async with billing.platform.database.transaction() as session:
+        agreement = await billing.require(session, tenant)
+        wanted = "practice" if agreement.plan == "solo" else "solo"
+        if agreement.status.over:
+            return
+        shown = await service.preview(session, billing.platform, tenant, plan=wanted)
+    async with billing.platform.database.transaction() as session:
+        locked = await tenants.find(session, tenant.slug, lock=True)
+        how = {"at": shown.at, "confirmation": shown.confirmation, "actor": OPERATOR}
+        try:
+            await service.change(session, billing.platform, locked, plan=wanted, **how)
+        except (PreviewOutdated, SubscriptionOver):
+            await session.rollback()
+
+
 async def same_as_provider(billing, tenant):
     provider = billing.platform.payments.get("stripe")
     agreement = await billing.agreement(tenant)
     there = await provider.subscription(agreement.subscription)
-    assert (agreement.status, agreement.trial_ends, agreement.period_ends) == (there.status, there.trial_ends, there.period_ends)
+    ends = min(there.ended or there.period_ends, there.period_ends)
+    assert (agreement.status, agreement.trial_ends, agreement.period_ends) == (there.status, there.trial_ends, ends)
     assert (agreement.cancels_at_period_end, agreement.method) == (there.cancels_at_period_end, there.method)
     assert agreement.items == {key: f"{amount:.2f}" for key, amount in there.items.items()}
+    assert there.status.over or f"plan.{agreement.plan}" in agreement.items, "what was agreed is what is paid"
     names = ("status", "total", "due", "paid", "refunded", "disputed", "attempts", "number")
     here = {one.id: tuple(getattr(one, name) for name in names) for one in await billing.invoices(tenant)}
     assert here == {one.id: tuple(getattr(one, name) for name in names) for one in await provider.invoices(agreement.customer)}

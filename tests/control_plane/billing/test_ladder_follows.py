@@ -52,3 +52,19 @@ async def test_a_trial_that_ends_without_a_card_owes_nothing_and_a_card_leads_ba
 
     await billing.card(luna)
     assert await where(luna) == (Rung.NONE, None, "normal")
+
+
+async def test_an_agreement_that_ended_in_the_middle_of_a_month_ended_then_and_not_every_day_anew(billing, where):
+    sol = await billing.trial()
+    await billing.card(sol)
+    billing.move(days=31)
+    await billing.bill(sol)
+    billing.v1.subscriptions.cancel((await billing.agreement(sol)).subscription)
+    ended = billing.platform.clock.now().replace(microsecond=0)
+
+    assert await where(sol) == (Rung.BANNER, Why.ENDED, "normal")
+    assert await weeks(billing, where, sol, 3) == (Rung.NO_NEW_MODULES, Why.ENDED, "normal")
+
+    async with billing.platform.database.transaction() as session:
+        row = await standing.of(session, sol.id)
+    assert abs((row.since - ended).total_seconds()) < 60

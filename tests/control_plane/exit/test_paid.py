@@ -3,7 +3,9 @@
 import pytest
 
 from control_plane.access.actors import Actor
+from control_plane.billing.states import ProviderName
 from control_plane.exit import deletions, erasing
+from control_plane.payments.manual.models import ManualCustomer
 from control_plane.tenants import service as tenants
 from tests.support.billing import billing_of
 from tests.support.payment_provider import serving
@@ -19,7 +21,12 @@ async def billing(platform):
 
 
 async def test_a_deleted_clinic_pays_no_more_and_an_erased_one_is_unknown_at_the_provider(billing):
-    sol = await billing.trial()
+    sol = await billing.tenant()
+    await billing.agree(sol, provider=ProviderName.MANUAL, trial_days=30)
+    by_transfer = await billing.agreement(sol)
+    await billing.platform.payments.get(ProviderName.MANUAL).cancel(by_transfer.subscription, at_period_end=False, key="over")
+    await billing.bill(sol)
+    await billing.agree(sol, trial_days=30)
     await billing.card(sol)
     customer = (await billing.agreement(sol)).customer
     platform = billing.platform
@@ -46,5 +53,7 @@ async def test_a_deleted_clinic_pays_no_more_and_an_erased_one_is_unknown_at_the
     assert billing.v1.customers.retrieve(customer).deleted
     async with platform.database.transaction() as session:
         receipts = {one.system: one for one in await erasing.receipts(session, erasure)}
+        before = await session.get_one(ManualCustomer, by_transfer.customer)
+    assert (before.name, before.tax_id) == ("(erased)", None), "nor where it paid before"
     assert receipts["payment_provider"].status == "kept"
     assert "art. 244" in receipts["payment_provider"].law
