@@ -5,19 +5,22 @@ import hashlib
 import io
 import json
 import zipfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import httpx2
 import pytest
 
+from app.config import Settings
 from app.core.auth.passwords import Passwords
 from app.core.exports import exporting, importing
 from app.core.exports.errors import ExportFileExists, ExportFileName, ImportDiffers, ImportModulesMissing, ImportNotEmpty, ImportUnsigned
 from app.core.plugins.loader import Discovery, discover_modules
-from dentalpin_kit.archives import sign_archive
-from dentalpin_kit.tokens import SigningKey
+from app.core.runtime.courier import PURPOSE, create_courier
+from dentalpin_kit.archives import sign_archive, verify_archive
+from dentalpin_kit.tokens import SigningKey, sign
 from tests.app.runtime.conftest import asked, runtime
+from tests.support.revisions import PLATFORM_KEY, TENANT_ID, revision_document
 from tests.support.runtime_process import TenantRuntime
 
 __all__ = ["asked", "runtime"]
@@ -107,6 +110,29 @@ def _check_open_data(archive):
     assert "password_hash" not in people
     assert {module["name"] for module in manifest["modules"]} == {"patients", "agenda"}
     assert {table["module"] for table in manifest["open_data"]} == {"core", "patients", "agenda"}
+
+
+async def test_a_courier_carries_the_same_archive_out_of_a_clinics_volume_and_leaves_nothing_there(clinic, tmp_path):
+    """What a Job of a cluster does beside the clinic, on a real clinic's database and files."""
+    (tmp_path / "revision.json").write_text(json.dumps(revision_document("patients", "agenda")))
+    settings = Settings(
+        owner_database_url=clinic.database.owner_url,
+        storage=clinic.folder / "storage",
+        revision_file=tmp_path / "revision.json",
+        data_key=DATA_KEY,
+        pg_bindir=clinic.database.bindir,
+    )
+    token = sign(PLATFORM_KEY, audience=TENANT_ID, purpose=PURPOSE, lifetime=timedelta(minutes=1))
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(create_courier(settings)), base_url="http://courier", timeout=60) as asked:
+        assert (await asked.get("/export")).status_code == 401
+        answer = await asked.get("/export", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 200, answer.text
+    archive = tmp_path / "carried.zip"
+    archive.write_bytes(answer.content)
+
+    _check_open_data(archive)
+    verify_archive(archive)
+    assert not (settings.storage / ".outgoing").exists()
 
 
 async def _fails(tenant, *arguments):
