@@ -48,7 +48,7 @@ async def to_the_card(tenant: KnownTenant, request: Request, session: Session, a
 @router.get("/clinics/{slug}/plan", dependencies=[Requires("billing:read")])
 async def show_plan(tenant: KnownTenant, request: Request, session: Session, actor: CurrentActor, platform: ThisPlatform) -> Response:
     known = await agreements.of(session, tenant.id)
-    if (known is None or known.status.over) and actor.may("billing:write") and tenant.copy_of is None:
+    if (known is None or known.status.over) and actor.may("billing:write") and tenant.somebodys_own:
         return RedirectResponse(f"{PATH}/clinics/{tenant.slug}/agree", 303)
     return render(request, "plan.html", **await _choices(session, platform, tenant), problem=None)
 

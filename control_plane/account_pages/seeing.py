@@ -112,6 +112,6 @@ async def glance(session: AsyncSession, tenant: Tenant, actor: Actor) -> dict[st
         "paying": state,
         "invoices": invoices,
         "may_end": alive and actor.may("billing:write"),
-        "may_agree": not alive and tenant.copy_of is None and actor.may("billing:write"),
+        "may_agree": not alive and tenant.somebodys_own and actor.may("billing:write"),
         "transfer": await session.scalar(waits),
     }

@@ -125,6 +125,8 @@ async def take_over(session: AsyncSession, platform: Platform, tenant: Tenant, w
         known = stored.status
         _tell(session, tenant, stored, invoice, at)
         _write_invoice(stored, invoice, wanted.reading, at)
+        if invoice.pay_to is not None:
+            stored.page = mailing.page_of(platform, tenant, invoice.id)
         if tenant.state not in _GONE and invoice.customer == found.customer:
             await mailing.mail(session, platform, tenant, wanted.payer, stored, invoice, before=known)
         if (refusal := refusals.get(invoice.id)) is not None:

@@ -64,7 +64,8 @@ async def test_its_payer_is_told_when_an_invoice_is_issued_before_it_is_due_and_
     (invoice,) = await transfers.invoices(sol)
     assert issued.subject == f"Factura {invoice.number} de Sol: 49,61 €"
     assert "ES91 2100 0418 4502 0005 1332" in issued.text
-    assert f"/account/clinics/sol/invoices/{invoice.id}" in issued.text
+    assert invoice.page == f"http://platform.example/account/clinics/sol/invoices/{invoice.id}"
+    assert invoice.page in issued.text
 
     await transfers.bill(sol)
     assert len(await mails(transfers.platform)) == 1, "what is read again is not told again"
