@@ -4,48 +4,42 @@
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.access.actors import WORKER, Actor
-from control_plane.access.models import TenantGrant
 from control_plane.audit import service as audit
 from control_plane.audit.models import AuditEntry
-from control_plane.backups.models import Backup, BackupSchedule
-from control_plane.backups.states import BackupEvent, BackupState
+from control_plane.backups.models import Backup
+from control_plane.backups.states import BackupState
 from control_plane.billing import agreements
 from control_plane.billing.accounts import guard
 from control_plane.billing.states import PayerKind
 from control_plane.exit import exports
 from control_plane.exit.deletions import legal_keeping
 from control_plane.exit.errors import ErasureConflict, NotDeleted, UnknownErasure
+from control_plane.exit.forgetting import forget
 from control_plane.exit.law import Keeping
 from control_plane.exit.models import Erasure, ErasureReceipt, ExportKind, ReceiptStatus, TenantExport
-from control_plane.mail import outbox
 from control_plane.mail.models import OutgoingMail
 from control_plane.operations import service as operations
 from control_plane.operations.kinds import OperationKind
 from control_plane.operations.models import Operation
 from control_plane.platform import Platform
-from control_plane.revisions.models import Revision
-from control_plane.signup.models import Reservation, Signup
-from control_plane.tenants.models import ObservedTenant, Tenant
+from control_plane.tenants.models import Tenant
 from control_plane.tenants.states import TenantState
 
 if TYPE_CHECKING:
     from control_plane.operations.steps.base import Tools, Work
 
 LAST_COPY: Final = "last_copy"
-ERASED_NAME: Final = "(erased)"
-ERASED_EMAIL: Final = "erased@invalid"
 _ACCOUNTABILITY: Final = "GDPR art. 5(2) and art. 17(3)(e): proof of what was done, and when"
 _INVOICES: Final = "VAT directive 2006/112/EC art. 244 and 247, and the law of accounting of whoever issued them"
-_SAID_TO_PEOPLE: Final = (OperationKind.PROVISION, OperationKind.INVITE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +131,7 @@ async def write_receipts(session: AsyncSession, platform: Platform, tenant: Tena
     if kept is None:
         await platform.vault.destroy_tenant_key(session, tenant.id)
         tenant.final_dump, tenant.final_dump_until, tenant.final_dump_reason = None, None, None
-    await _clear_rows(session, tenant, at=now)
+    await forget(session, tenant, at=now)
     for one in decisions:
         values = {"status": one.status, "what": one.what, "law": one.law, "until": one.until, "at": now}
         added = insert(ErasureReceipt).values(erasure_id=erasure.id, system=one.system, **values)
@@ -223,7 +217,12 @@ async def _decide(
         Decision("database", erased, "The database and both its roles are dropped."),
         Decision("backups", erased if stored else nothing, f"{stored} backups and exports. {shredded}"),
         Decision("mails", erased if mails else nothing, f"{mails} mails to its owner, with their text."),
-        Decision("account", erased, "Names, address and tax id in the account and in every revision are blanked; states and dates remain."),
+        Decision(
+            "account",
+            erased,
+            "Names, addresses and tax id are blanked in the account and in every revision and statement, and so is who could sign in here "
+            "for this clinic alone; states and dates remain.",
+        ),
         Decision(
             "stored_answers",
             ReceiptStatus.EXPIRES,
@@ -279,27 +278,3 @@ async def _copies(session: AsyncSession, tenant: Tenant, but: TenantExport | Non
 async def _stored(platform: Platform, tenant_id: UUID) -> list[str]:
     """Every object of the tenant, by key."""
     return [one.key for prefix in ("backups", "exports") for one in await platform.objects.list(f"{prefix}/{tenant_id}/")]
-
-
-async def _clear_rows(session: AsyncSession, tenant: Tenant, *, at: datetime) -> None:
-    """Blank what names people. Revisions are immutable but for this: the database lets exactly this blanking through."""
-    await outbox.forget(session, tenant.id)
-    await session.execute(delete(Signup).where(Signup.tenant_id == tenant.id))
-    await session.execute(delete(Reservation).where(Reservation.id == tenant.id))
-    await session.execute(delete(ObservedTenant).where(ObservedTenant.tenant_id == tenant.id))
-    await session.execute(delete(BackupSchedule).where(BackupSchedule.tenant_id == tenant.id))
-    for backup in await session.scalars(select(Backup).where(Backup.tenant_id == tenant.id, Backup.state == BackupState.READY)):
-        # Their objects are gone by now: the rows say so, and why.
-        backup.move(BackupEvent.RETAINED_LONG_ENOUGH, at=at, reason="The clinic was erased.")
-        await session.flush()
-        backup.move(BackupEvent.REMOVED, at=at, reason="The clinic was erased.")
-    # Nobody has anything to see any more: not its owners, and no reseller.
-    grants = update(TenantGrant).where(TenantGrant.tenant_id == tenant.id, TenantGrant.ended_at.is_(None))
-    await session.execute(grants.values(ended_at=at))
-    told = update(Operation).where(Operation.tenant_id == tenant.id, Operation.kind.in_(_SAID_TO_PEOPLE))
-    await session.execute(told.values(result={}))
-    blank = (
-        update(Revision).where(Revision.tenant_id == tenant.id).values(document=func.blank_revision(Revision.document), created_by="erased")
-    )
-    await session.execute(blank.execution_options(synchronize_session=False))
-    tenant.name, tenant.owner_email, tenant.tax_id, tenant.url = ERASED_NAME, ERASED_EMAIL, None, None

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -67,6 +67,11 @@ async def forget(session: AsyncSession, tenant_id: UUID) -> int:
     """Erase what is kept of a tenant's mails, sent or not; how many there were."""
     gone = await session.scalars(delete(OutgoingMail).where(OutgoingMail.tenant_id == tenant_id).returning(OutgoingMail.id))
     return len(gone.all())
+
+
+async def forget_address(session: AsyncSession, address: str) -> None:
+    """Erase what was written to somebody about no clinic: links to sign in."""
+    await session.execute(delete(OutgoingMail).where(OutgoingMail.tenant_id.is_(None), func.lower(OutgoingMail.to) == address))
 
 
 async def forget_old(session: AsyncSession, *, at: datetime) -> None:

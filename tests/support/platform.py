@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import text
 from starlette.datastructures import State
 
 from app.testing.clock import TestClock
@@ -67,8 +68,8 @@ class RuntimeEnvironment:
         description = {"schema": 1, "core_version": core_version, "modules": modules, "unusable": unusable or {}, "schemas": {}}
         self.print(json.dumps(description, sort_keys=True, separators=(",", ":")))
 
-    def print(self, text: str, *, status: int = 0) -> None:
-        self._program.write_text(f"#!/bin/sh\nprintf %s {shlex.quote(text)}\nexit {status}\n")
+    def print(self, output: str, *, status: int = 0) -> None:
+        self._program.write_text(f"#!/bin/sh\nprintf %s {shlex.quote(output)}\nexit {status}\n")
         self._program.chmod(0o755)
 
 
@@ -158,3 +159,13 @@ async def api_of(platform: Platform) -> AsyncIterator[httpx2.AsyncClient]:
 async def client(platform: Platform) -> AsyncIterator[httpx2.AsyncClient]:
     async with api_of(platform) as client:
         yield client
+
+
+async def naming(platform: Platform, *words: str) -> set[str]:
+    """Tables of the platform that hold one of these words."""
+    tables = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
+    holds = 'SELECT EXISTS (SELECT FROM "{}" t WHERE lower(t::text) LIKE ANY (:words))'
+    values = {"words": [f"%{word.lower()}%" for word in words]}
+    async with platform.database.transaction() as session:
+        found = list(await session.scalars(text(tables)))
+        return {table for table in found if await session.scalar(text(holds.format(table)), values)}

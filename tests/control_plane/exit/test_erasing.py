@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import text
 
 from control_plane.vault.errors import TenantKeyDestroyed
+from tests.control_plane.account_pages.test_entering import OWN, enter
 from tests.control_plane.exit.conftest import passes
-
-TABLES = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
+from tests.support.platform import api_of, naming
 
 
 def by_system(erasure):
@@ -63,15 +63,44 @@ async def test_nothing_of_the_platform_names_the_owner_afterwards_but_the_audit(
 
     await finished(client, worker, await ask(client))
 
-    async with platform.database.transaction() as session:
-        tables = list(await session.scalars(text(TABLES)))
-        naming = {
-            table
-            for table in tables
-            for word in ("%peniscola%", "%Peñíscola%")
-            if await session.scalar(text(f'SELECT EXISTS (SELECT FROM "{table}" t WHERE t::text LIKE :word)'), {"word": word})
-        }
-    assert naming <= {"audit_entry", "idempotent_answer"}
+    assert await naming(platform, "peniscola", "Peñíscola") <= {"audit_entry", "idempotent_answer"}
+
+
+async def test_nobody_who_worked_on_the_account_pages_is_named_afterwards_but_in_the_audit(provisioned, client, worker, platform):
+    owner, helper = "peniscola@sol.example", "ayuda@sol.example"
+    await provisioned(owner_email=owner, tax_id="B58378431")
+    await client.post("/v1/tenants/sol/facts", json={"facts": {"sii": True}, "note": "dicho por peniscola"})
+    async with api_of(platform) as site:
+        site.headers.pop("Authorization")
+        site.headers["Accept"] = "text/html"
+        await enter(site, platform, owner)
+        assert (await site.post("/account/clinics/sol/people", data={"email": helper}, headers=OWN)).status_code == 303
+        assert (await site.post("/account/clinics/sol/data/export", headers=OWN)).status_code == 303
+        await worker.drain()
+        await client.delete("/v1/tenants/sol", params={"at_once": True, "confirm": "sol"})
+        await worker.drain()
+        assert {"account", "operation", "fact_statement", "outgoing_mail", "tenant_export"} <= await naming(platform, owner, "B58378431")
+
+        await finished(client, worker, await ask(client))
+
+        assert await naming(platform, "peniscola", helper, "B58378431") <= {"audit_entry", "idempotent_answer"}
+        assert (await site.get("/account")).status_code == 401
+
+
+async def test_who_has_another_clinic_here_is_known_for_that_one(provisioned, client, worker, platform):
+    owner = "peniscola@sol.example"
+    await provisioned(slug="luna", owner_email=owner)
+    await provisioned(owner_email=owner)
+    async with api_of(platform) as site:
+        site.headers.pop("Authorization")
+        site.headers["Accept"] = "text/html"
+        await enter(site, platform, owner)
+        await client.delete("/v1/tenants/sol", params={"at_once": True, "confirm": "sol"})
+        await worker.drain()
+
+        await finished(client, worker, await ask(client))
+
+        assert (await site.get("/account")).headers["location"] == "/account/clinics/luna"
 
 
 async def test_on_its_day_the_kept_copy_goes_and_its_receipt_says_so(deleted, client, worker, platform, clock):
