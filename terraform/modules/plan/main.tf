@@ -77,7 +77,8 @@ locals {
     medium = { database_cpus = 4, database_memory_gib = 16, database_storage_gib = 400, clinics = 150 }
     large  = { database_cpus = 8, database_memory_gib = 32, database_storage_gib = 1000, clinics = 300 }
   }
-  size = var.clinics <= 50 ? "small" : var.clinics <= 150 ? "medium" : "large"
+  # Memory helps only where it brings connections: at IONOS the largest server takes no more clinics than the medium one.
+  size = var.clinics <= 50 ? "small" : var.clinics <= 150 || var.cloud == "ionos" ? "medium" : "large"
   # What a cloud allows: days it goes back, and connections to one server, where that cannot be set.
   clouds = {
     aws   = { retention_days = 35, connections = null }

@@ -50,7 +50,7 @@ run "where_connections_are_the_clouds_to_say_there_are_more_servers" {
     clinics = 1000
   }
   assert {
-    condition     = output.database.clinics == 79 && output.databases == 13 && output.database.connections <= 1000
+    condition     = output.size == "medium" && output.database.clinics == 79 && output.databases == 13 && output.database.connections <= 1000
     error_message = "IONOS gives a server 1000 connections at most: 79 clinics."
   }
 }
