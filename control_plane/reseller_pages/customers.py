@@ -30,6 +30,7 @@ from control_plane.resellers.belonging import customers
 from control_plane.resellers.models import ResellerTenant
 from control_plane.resellers.router import OwnReseller
 from control_plane.resellers.schemas import NewCustomer
+from control_plane.signup.pages import home_country
 from control_plane.standing.models import PaymentStanding
 from control_plane.tenants.models import Tenant
 
@@ -93,7 +94,8 @@ async def _standing(session: AsyncSession, reseller: Reseller) -> list[dict[str,
 
 @router.get("/{reseller_id}/open", dependencies=[WRITE])
 async def show_opening(reseller: OwnReseller, request: Request, session: Session, platform: ThisPlatform) -> Response:
-    return render(request, "open.html", **await _choices(request, session, platform, reseller), given={}, chosen=(), problem=None)
+    given = {"country": home_country(request, platform)}
+    return render(request, "open.html", **await _choices(request, session, platform, reseller), given=given, chosen=(), problem=None)
 
 
 @router.post("/{reseller_id}/open", dependencies=[WRITE])

@@ -65,6 +65,17 @@ async def sold(session: AsyncSession, platform: Platform, slug: str) -> tuple[St
     return shop, await service.tariff_for(session, tariff, shop.reseller_id, Payer.CLINIC, at=platform.clock.now())
 
 
+async def refuse_full(session: AsyncSession, platform: Platform, slug: str, modules: list[str]) -> None:
+    """Before anybody types a card: raises UnknownStorefront, TooManyTenants and ModulesBeyondCeiling. Decided again when it is opened."""
+    if not slug:
+        return
+    shop = await find(session, slug)
+    reseller = await service.find(session, shop.reseller_id)
+    terms = await service.terms_of(session, reseller.id, at=platform.clock.now())
+    terms.refuse_tenants(reseller.name, (await opening.used(session, reseller.id)).tenants)
+    terms.refuse_modules(reseller.name, modules)
+
+
 async def signed_up(session: AsyncSession, platform: Platform, slug: str, tenant: Tenant, *, actor: Actor) -> None:
     """A clinic that was opened from a reseller's page is its customer. Raises UnknownStorefront, and the reseller's ceilings."""
     if slug:

@@ -50,7 +50,8 @@ _PAID: Final = frozenset({SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE
 async def reserve(session: AsyncSession, platform: Platform, form: SignupForm, new: NewTenant, *, address: str) -> Reservation:
     """Keep what was typed until the card is there, and mail the link by which the person goes on.
 
-    `address` is the page's. Raises TooBusy, SlugTaken and what tenants.create raises for facts and modules.
+    `address` is the page's. Raises TooBusy, SlugTaken, the ceilings of the reseller whose page it is, and what
+    tenants.create raises for facts and modules.
     """
     now = platform.clock.now()
     waiting = select(func.count()).select_from(Reservation).where(Reservation.state == ReservationState.WAITING)
@@ -58,6 +59,7 @@ async def reserve(session: AsyncSession, platform: Platform, form: SignupForm, n
         raise TooBusy
     if new.slug is not None and await session.scalar(select(Tenant.id).where(Tenant.slug == new.slug, Tenant.state != TenantState.DELETED)):
         raise SlugTaken(new.slug)
+    await storefront.refuse_full(session, platform, form.storefront, new.modules)
     proposal = await tenants.preview(session, platform, new)
     row = Reservation(
         id=uuid4(),
@@ -283,7 +285,7 @@ async def _tidy(platform: Platform, provider: PaymentProvider, reservation_id: U
             at=now,
             clinic=row.name,
             why=row.refused,
-            link=f"{platform.settings.public_url.rstrip('/')}/signup",
+            link=f"{platform.settings.public_url.rstrip('/')}{f'/r/{row.storefront}' if row.storefront else '/signup'}",
         )
 
 

@@ -70,7 +70,7 @@ async def test_clinics_stand_with_who_pays_and_how_and_those_that_shut_it_out_wi
     await revoke(client, north, "luna", luna)
     shut_out = (await page()).text
 
-    assert re.search(r"luna.*The clinic pays · plan solo.*Paid", seen, re.DOTALL)
+    assert re.search(r"luna.*The clinic pays · plan solo.*In order", seen, re.DOTALL)
     assert "You have no access" in shut_out
     assert "plan solo" not in shut_out
 

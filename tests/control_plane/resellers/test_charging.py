@@ -10,12 +10,13 @@ from control_plane.access.models import Reseller
 from control_plane.access.scopes import Kind, Role
 from control_plane.billing.states import PayerKind
 from control_plane.plans import official_tariff
-from control_plane.resellers import opening, service
+from control_plane.resellers import opening, service, transfers
 from control_plane.resellers.commission import commission
 from control_plane.resellers.ledger import collected
 from control_plane.resellers.models import CommissionEntry
 from control_plane.resellers.schemas import NewTerms
 from control_plane.resellers.terms import Payer
+from control_plane.tenants import service as tenants
 from tests.support.billing import OPERATOR, billing_of
 from tests.support.payment_provider import serving
 
@@ -114,3 +115,36 @@ async def test_a_reseller_s_clinics_are_one_customer_at_the_provider_and_its_inv
     assert billing.v1.customers.retrieve(first.customer).email == "accounts@north.example"
     assert {one.subscription for one in await billing.invoices(sol)} <= {first.subscription}
     assert {one.subscription for one in await billing.invoices(luna)} <= {second.subscription}
+
+
+async def test_a_transfer_to_a_reseller_that_pays_lets_the_clinic_s_subscription_run_out_and_begins_the_reseller_s(billing):
+    sol = await customer(billing, Payer.CLINIC)
+    await billing.agree(sol, trial_days=1)
+    await billing.card(sol)
+    billing.move(days=1, hours=2)
+    before = await billing.bill(sol)
+    now = billing.platform.clock.now()
+    async with billing.platform.database.transaction() as session:
+        terms = NewTerms(wholesale_percent=Decimal("90.00"), commission_percent=Decimal("50.00"))
+        south = await service.create(session, "South", None, terms, actor=OPERATOR, at=now)
+        south.billing_email = "accounts@south.example"
+        locked = await tenants.find(session, "sol", lock=True)
+        transfer = await transfers.ask(session, billing.platform, locked, south.id, Payer.RESELLER, actor=OPERATOR)
+        for party in transfers.parties(transfer):
+            await transfers.accept(session, billing.platform, (transfer, locked), party=party, note="agreed", actor=OPERATOR)
+    await billing.worker.drain()
+    handed = await billing.agreement(sol)
+    ending = billing.v1.subscriptions.retrieve(before.subscription)
+    billing.move(days=32)
+    over = await billing.bill(sol)
+    await billing.agree(sol)
+    after = await billing.agreement(sol)
+
+    assert (transfer.state, ending.cancel_at_period_end) == ("done", True)
+    assert (handed.payer, handed.subscription, handed.customer) == (PayerKind.CLINIC, before.subscription, before.customer)
+    assert over.status.over
+    assert (after.payer, after.reseller_id, after.customer != before.customer) == (PayerKind.RESELLER, south.id, True)
+    assert billing.v1.customers.retrieve(after.customer).email == "accounts@south.example"
+    assert after.prices["plan.solo"] == "26.10"
+    # What the clinic paid is commission of the reseller it was paid to; the one that pays itself earns none.
+    assert {one.reseller_id for one in await earned(billing)} == {before.reseller_id}
