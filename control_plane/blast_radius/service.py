@@ -43,17 +43,18 @@ class Touched:
     why: tuple[str, ...] = ()
 
 
-async def measure(platform: Platform, release_id: str | None = None) -> AsyncIterator[Touched]:
+async def measure(platform: Platform, release_id: str | None = None, *, after: str = "", most: int | None = None) -> AsyncIterator[Touched]:
     """Every living tenant, by slug: what deploying this version would do to it; with a release, what moving it there would.
 
-    Raises ReleaseUnknown.
+    Those behind the slug `after`, and at most so many, where that is said. Raises ReleaseUnknown.
     """
-    last = ""
+    last, left = after, most
     while True:
+        size = BATCH if left is None else min(BATCH, left)
         async with platform.database.transaction() as session:
             await session.execute(text("SET TRANSACTION READ ONLY"))
             release = await releases.get(session, release_id) if release_id is not None else None
-            query = select(Tenant).where(Tenant.state.in_(LIVING), Tenant.slug > last).order_by(Tenant.slug).limit(BATCH)
+            query = select(Tenant).where(Tenant.state.in_(LIVING), Tenant.slug > last).order_by(Tenant.slug).limit(size)
             tenants = list(await session.scalars(query))
             found = [
                 await _move(session, platform, tenant, release) if release else await _plan(session, platform, tenant) for tenant in tenants
@@ -62,7 +63,8 @@ async def measure(platform: Platform, release_id: str | None = None) -> AsyncIte
             found = await _with_restarts(platform, tenants, found)
         for one in found:
             yield one
-        if len(tenants) < BATCH:
+        left = None if left is None else left - len(tenants)
+        if len(tenants) < size or left == 0:
             return
         last = tenants[-1].slug
 

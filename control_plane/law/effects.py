@@ -1,12 +1,13 @@
 """What another edition of the packs would do, tenant by tenant, before it is published. Writes nothing.
 
-Tenants whose facts, choice, release and installed modules are alike get one answer: ten thousand of them are a few hundred kinds.
+Tenants whose facts, choice, release and installed modules are alike get one answer: ten thousand of them are a few hundred kinds, since of
+a tax number only what it tells counts.
 """
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, String, and_, cast, exists, or_, select
@@ -15,21 +16,26 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from control_plane.campaigns.change import Change
 from control_plane.campaigns.models import Campaign, Member
 from control_plane.campaigns.states import OVER, MemberState
+from control_plane.compliance.facts import establish
 from control_plane.compliance.history import History
 from control_plane.compliance.loading import Packs
 from control_plane.compliance.requirements import Requirements
 from control_plane.errors import DomainError
 from control_plane.law.applying import WITHIN_REACH
-from control_plane.law.judging import judge
+from control_plane.law.judging import judge, law_for
 from control_plane.law.models import StatementRow
 from control_plane.law.shelf import Law
-from control_plane.law.statements import history_of
+from control_plane.law.statements import histories_of
 from control_plane.platform import Platform
 from control_plane.revisions import service as revisions
 from control_plane.revisions.document import RevisionContent
 from control_plane.revisions.planner import Standing
 from control_plane.tenants.models import Tenant
 from dentalpin_kit.canonical import digest
+
+AT_ONCE: Final = 500
+"""Tenants whose facts are read together."""
+TAX_ID: Final = "tax_id"
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,8 @@ class Effect:
     answers: tuple[Affected, ...] = ()
     problems: tuple[Affected, ...] = ()
     unaffected: tuple[UUID, ...] = field(default=(), repr=False)
+    kinds: int = 0
+    """How many different ones were planned."""
 
     @property
     def digest(self) -> str:
@@ -93,19 +101,27 @@ async def effect_of(session: AsyncSession, platform: Platform, packs: Packs, jur
     found: dict[str, list[Affected]] = {"restarts": [], "answers": [], "problems": []}
     unaffected: list[UUID] = []
     tenants = await _concerned(session, frozenset(jurisdictions), newest)
-    for tenant in tenants:
-        history = await history_of(session, tenant)
-        standing = await revisions.standing_of(session, tenant)
-        release = (await revisions.desired(session, tenant)).release_id
-        kind = _kind(tenant, history, standing, release)
-        if kind not in outcomes:
-            outcomes[kind] = await _outcome(session, platform, tenant, history, standing, packs)
-        outcome = outcomes[kind]
-        if outcome.kind == "same":
-            unaffected.append(tenant.id)
-            continue
-        found[outcome.kind].append(Affected(tenant.id, tenant.slug, outcome.changes, outcome.install, outcome.remove, outcome.problem))
-    return Effect(len(tenants), tuple(found["restarts"]), tuple(found["answers"]), tuple(found["problems"]), tuple(unaffected))
+    for some in batched(tenants, AT_ONCE):
+        histories, standings = await histories_of(session, some), await revisions.standings_of(session, some)
+        running = await revisions.releases_of(session, some)
+        for tenant in some:
+            history, standing = histories[tenant.id], standings[tenant.id]
+            number = await _number(session, platform, tenant, history, packs)
+            kind = _kind(tenant, history, standing, running[tenant.id], number)
+            if kind not in outcomes:
+                outcomes[kind] = await _outcome(session, platform, tenant, history, standing, packs)
+            outcome = outcomes[kind]
+            if outcome.kind == "same":
+                unaffected.append(tenant.id)
+                continue
+            found[outcome.kind].append(Affected(tenant.id, tenant.slug, outcome.changes, outcome.install, outcome.remove, outcome.problem))
+    return Effect(
+        len(tenants), tuple(found["restarts"]), tuple(found["answers"]), tuple(found["problems"]), tuple(unaffected), len(outcomes)
+    )
+
+
+def batched(tenants: Sequence[Tenant], size: int) -> Iterator[Sequence[Tenant]]:
+    return (tenants[start : start + size] for start in range(0, len(tenants), size))
 
 
 async def _concerned(session: AsyncSession, jurisdictions: frozenset[str], newest: int) -> list[Tenant]:
@@ -127,10 +143,29 @@ def _on_its_way() -> ColumnElement[bool]:
     return member.where(Campaign.state.not_in(OVER), Campaign.change == Change.LAW)
 
 
-def _kind(tenant: Tenant, history: History, standing: Standing, release: str) -> str:
-    said = sorted((one.clinic, one.name, str(one.value), str(one.valid_from), str(one.valid_until)) for one in history.statements)
+def _kind(tenant: Tenant, history: History, standing: Standing, release: str, number: str) -> str:
+    told = (replace(one, value=number) if one.name == TAX_ID and one.value else one for one in history.statements)
+    said = sorted((one.clinic, one.name, str(one.value), str(one.valid_from), str(one.valid_until)) for one in told)
     words = [said, sorted(tenant.chosen), sorted(standing.installed), release, tenant.law_edition, tenant.region, tenant.database_server]
     return json.dumps(words, default=str)
+
+
+async def _number(session: AsyncSession, platform: Platform, tenant: Tenant, history: History, packs: Packs) -> str:
+    """What the tax number tells by the packs in force and by these: everybody has another one, and most tell the same.
+
+    The numbers themselves where there are several, and where one is refused: what is said then names it.
+    """
+    numbers = sorted({str(one.value) for one in history.statements if one.name == TAX_ID and one.value})
+    if len(numbers) != 1 or len([one for one in history.statements if one.name == TAX_ID]) != 1:
+        return json.dumps(numbers)
+    told = []
+    for each in ((await law_for(session, platform, tenant)).packs, packs):
+        try:
+            found = establish(history.on(platform.clock.today()).entity, each.jurisdiction(tenant.country, tenant.territory))
+        except DomainError:
+            return json.dumps(numbers)
+        told.append([found.tax_id.kind.label if found.tax_id else None, [(one.fact, one.value) for one in found.derived]])
+    return json.dumps(told, default=str)
 
 
 async def _outcome(

@@ -1,6 +1,6 @@
 """What legal entities stated, as rows. Recording is one transaction of the caller, who holds the tenant's row."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
@@ -32,6 +32,16 @@ async def history_of(session: AsyncSession, tenant: Tenant, *, known_at: datetim
     if not rows and known_at is None:
         return said_by(tenant)
     return History(tuple(_statement(row) for row in rows))
+
+
+async def histories_of(session: AsyncSession, tenants: Sequence[Tenant]) -> dict[UUID, History]:
+    """What is believed of many tenants, by their ids."""
+    ids = [tenant.id for tenant in tenants]
+    query = select(StatementRow).where(StatementRow.tenant_id.in_(ids), StatementRow.known_until.is_(None)).order_by(StatementRow.number)
+    found: dict[UUID, list[Statement]] = {}
+    for row in await session.scalars(query):
+        found.setdefault(row.tenant_id, []).append(_statement(row))
+    return {tenant.id: History(tuple(found[tenant.id])) if tenant.id in found else said_by(tenant) for tenant in tenants}
 
 
 def said_by(tenant: Tenant, clinics: Mapping[str, Mapping[str, Value]] | None = None) -> History:

@@ -1,10 +1,12 @@
 """Reading and writing revisions. Rows only ever are added, with a rising generation; the caller holds the tenant's row."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from control_plane.access.actors import Actor
@@ -180,6 +182,13 @@ async def desired(session: AsyncSession, tenant: Tenant) -> Revision:
     return (await session.scalars(select(Revision).where(Revision.tenant_id == tenant.id, Revision.generation == tenant.generation))).one()
 
 
+async def releases_of(session: AsyncSession, tenants: Sequence[Tenant]) -> dict[UUID, str]:
+    """The releases of the newest revisions of many tenants, by their ids."""
+    newest = and_(Tenant.id == Revision.tenant_id, Tenant.generation == Revision.generation)
+    query = select(Revision.tenant_id, Revision.release_id).join(Tenant, newest)
+    return {row[0]: row[1] for row in await session.execute(query.where(Tenant.id.in_([tenant.id for tenant in tenants])))}
+
+
 async def of_generation(session: AsyncSession, tenant: Tenant, generation: int) -> Revision:
     """One of the tenant's revisions."""
     return (await session.scalars(select(Revision).where(Revision.tenant_id == tenant.id, Revision.generation == generation))).one()
@@ -191,17 +200,27 @@ async def standing_of(session: AsyncSession, tenant: Tenant) -> Standing:
     That is what its runtime attested last, and the modules of revisions whose deployment was begun and of which nothing was heard since:
     how far the runtime came with those nobody knows.
     """
-    observed = await session.get(ObservedTenant, tenant.id)
-    words = (observed.attestation or {}) if observed else {}
-    installed = {str(module["name"]) for module in words.get("modules", []) if module.get("state") in _INSTALLED}
+    return (await standings_of(session, [tenant]))[tenant.id]
+
+
+async def standings_of(session: AsyncSession, tenants: Sequence[Tenant]) -> dict[UUID, Standing]:
+    """The same of many, by their ids."""
+    ids = [tenant.id for tenant in tenants]
+    observed = {row.tenant_id: row for row in await session.scalars(select(ObservedTenant).where(ObservedTenant.tenant_id.in_(ids)))}
+    installed: dict[UUID, set[str]] = {}
+    for id_ in ids:
+        words = (observed[id_].attestation or {}) if id_ in observed else {}
+        installed[id_] = {str(module["name"]) for module in words.get("modules", []) if module.get("state") in _INSTALLED}
+    unheard = or_(
+        ObservedTenant.attested_at.is_(None), OperationStep.finished_at.is_(None), OperationStep.finished_at > ObservedTenant.attested_at
+    )
     begun = (
-        select(Revision.document)
+        select(Revision.tenant_id, Revision.document)
         .join(Operation, (Operation.tenant_id == Revision.tenant_id) & (Operation.generation == Revision.generation))
         .join(OperationStep, OperationStep.operation_id == Operation.id)
-        .where(Revision.tenant_id == tenant.id, OperationStep.name == StepName.DEPLOY, OperationStep.attempts > 0)
+        .outerjoin(ObservedTenant, ObservedTenant.tenant_id == Revision.tenant_id)
+        .where(Revision.tenant_id.in_(ids), OperationStep.name == StepName.DEPLOY, OperationStep.attempts > 0, unheard)
     )
-    if observed is not None and observed.attested_at is not None:
-        begun = begun.where(or_(OperationStep.finished_at.is_(None), OperationStep.finished_at > observed.attested_at))
-    for document in await session.scalars(begun):
-        installed.update(module.name for module in parse(document).modules)
-    return Standing(frozenset(tenant.chosen), frozenset(installed))
+    for tenant_id, document in await session.execute(begun):
+        installed[tenant_id].update(module.name for module in parse(document).modules)
+    return {tenant.id: Standing(frozenset(tenant.chosen), frozenset(installed[tenant.id])) for tenant in tenants}

@@ -60,6 +60,13 @@ async def test_a_release_names_those_that_cannot_take_it(two_clinics, platform, 
     assert (answer["tenants"], answer["restarting_percent"]) == (2, 50.0)
 
 
+async def test_many_clinics_are_looked_at_in_several_answers(two_clinics, client):
+    """Planning ten thousand takes minutes, and no proxy waits so long."""
+    first = (await client.get("/v1/blast-radius", params={"most": 1})).json()
+    rest = (await client.get("/v1/blast-radius", params={"after": first["next"]})).json()
+    assert [(one["tenants"], one["next"]) for one in (first, rest)] == [(1, "agenda-sola"), (1, None)]
+
+
 async def test_measuring_writes_nothing(two_clinics, platform, client):
     before = [(await client.get(f"/v1/tenants/{slug}")).json() for slug in two_clinics]
     await client.get("/v1/blast-radius")

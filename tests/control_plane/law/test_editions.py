@@ -1,5 +1,7 @@
 """A change of a pack is shown with its effect, published, and brought only to those whose effect digest it changes."""
 
+from uuid import UUID
+
 import pytest
 import yaml
 from sqlalchemy import text
@@ -111,6 +113,17 @@ async def test_whom_an_aborted_campaign_left_behind_is_taken_up_with_the_next_ed
     assert ([one["tenant"] for one in meanwhile["restarts"]], [one["tenant"] for one in effect["restarts"]]) == ([], ["sol"])
     assert modules(await shown("sol")) == ["patients", "agenda", "billing", "verifactu"]
     assert (await client.get(f"/v1/law/editions/{second['id']}")).json()["behind"] == 0
+
+
+async def test_of_a_tax_number_only_what_it_tells_makes_another_kind(order, draft, platform):
+    """Everybody has another number: ten thousand clinics are planned as often as they are of different kinds, not ten thousand times."""
+    for slug, number in {"ana": COMPANY, "bea": "A58818501", "eva": PERSON, "luz": "12345678Z"}.items():
+        await order(slug, tax_id=number)
+    made, shown = await draft(spain(**EARLIER))
+    async with platform.database.transaction() as session:
+        effect = await editions.effect(session, platform, await editions.get(session, UUID(made["id"])))
+    assert [one["tenant"] for one in shown["restarts"]] == ["ana", "bea"]
+    assert (effect.tenants, effect.kinds) == (4, 2)
 
 
 async def test_a_corrected_typo_restarts_nobody_and_makes_no_campaign(order, draft, publish, shown, client, platform, worker):
