@@ -77,7 +77,8 @@ class LocalDeployer:
             write_addresses(folder, database)
         except FileNotFoundError as error:
             raise RuntimeRefused(
-                f"What {tenant.slug} had on this machine is gone, its passwords too. Restore its newest backup.",
+                f"The database passwords of {tenant.slug} are not on this machine. If what it had here was lost, restore its newest "
+                "backup; if the platform's database was put back to an earlier moment, make them anew.",
                 answered=409,
                 code="secrets_missing",
             ) from error
