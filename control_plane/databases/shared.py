@@ -28,6 +28,8 @@ from control_plane.databases.programs import Server, feed, find_program
 from control_plane.databases.statements import create, drop_database, join, run
 from control_plane.deployers.base import DatabaseAddress, RoleVerifiers
 
+CONNECTIONS: Final = 60
+"""What one login may have open: three pods that hand over to three others, each with its pool, locks and notices."""
 CONNECT_SECONDS: Final = 10.0
 COMMAND_SECONDS: Final = 60.0
 COPY_SECONDS: Final = 1800.0
@@ -94,7 +96,7 @@ class SharedServer:
             await join(admin, name)
             await run(admin, "GRANT %I TO %I", role, name)
             await run(admin, "ALTER ROLE %I SET role TO %L", name, role)
-        await run(admin, "ALTER ROLE %I LOGIN PASSWORD %L", name, verifier)
+        await run(admin, f"ALTER ROLE %I LOGIN PASSWORD %L CONNECTION LIMIT {CONNECTIONS}", name, verifier)
 
     async def _make_database(self, admin: Any, tenant_id: UUID) -> None:
         name = database_name(tenant_id)

@@ -43,6 +43,10 @@ class Settings(BaseSettings):
     database_url_file: Path | None = Field(None, validation_alias="DATABASE_URL_FILE")
     owner_database_url: SecretStr | None = Field(None, validation_alias="OWNER_DATABASE_URL")
     owner_database_url_file: Path | None = Field(None, validation_alias="OWNER_DATABASE_URL_FILE")
+    database_pooler_url: SecretStr | None = Field(None, validation_alias="DATABASE_POOLER_URL")
+    """The same database and role through a pooler in transaction mode (PgBouncer): requests, handlers and jobs go there. DATABASE_URL
+    stays the server's own address, for what keeps a session to itself: locks and notices."""
+    database_pooler_url_file: Path | None = Field(None, validation_alias="DATABASE_POOLER_URL_FILE")
     pg_bindir: Path | None = Field(None, validation_alias=AliasChoices("PG_BINDIR", "DENTALPIN_PG_BINDIR"))
 
     secret_key: SecretStr | None = None
@@ -103,6 +107,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _read_files(self) -> Self:
         self.database_url = _from_file(self.database_url, self.database_url_file)
+        self.database_pooler_url = _from_file(self.database_pooler_url, self.database_pooler_url_file)
         self.owner_database_url = _from_file(self.owner_database_url, self.owner_database_url_file)
         self.secret_key = _from_file(self.secret_key, self.secret_key_file)
         self.data_key = _from_file(self.data_key, self.data_key_file)

@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import asyncpg
@@ -16,6 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.orm import DeclarativeBase, Session, SessionTransaction
 
 from dentalpin_kit.problems import TemporaryError
+
+if TYPE_CHECKING:
+    from app.config import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +31,9 @@ READING = "reading"
 
 _READ_ONLY = text("SET TRANSACTION READ ONLY")
 _SET_CLINIC = text("SELECT set_config('app.clinic_id', :clinic, true)")
+
+POOLED = "pooled"
+"""Key in `session.info` of a session whose transactions may each be another server connection."""
 
 
 class Base(DeclarativeBase):
@@ -78,7 +85,9 @@ def _set_clinic_at_begin(session: Session, transaction: SessionTransaction, conn
     if session.info.get(READING) and not transaction.nested:
         connection.execute(_READ_ONLY)
     clinic_id = session.info.get(CLINIC)
-    if clinic_id is not None and not transaction.nested:
+    if session.info.get(POOLED) and not transaction.nested:
+        connection.execute(_SET_TRANSACTION, {"clinic": "" if clinic_id is None else str(clinic_id)})
+    elif clinic_id is not None and not transaction.nested:
         connection.execute(_SET_CLINIC, {"clinic": str(clinic_id)})
 
 
@@ -180,19 +189,33 @@ SESSION_SETTINGS = {
 }
 
 
+_SET_TRANSACTION = text(
+    "SELECT set_config('app.clinic_id', :clinic, true)"
+    + "".join(f", set_config('{name}', '{value}', true)" for name, value in SESSION_SETTINGS.items() if name != "application_name")
+)
+"""The clinic and the limits in one round trip, of this transaction only: the server connection is another's right afterwards."""
+
+
 class Database:
     """The engine of the request role. One per process; `install` makes it the one `unit_of_work` uses.
 
     No ping before use: a connection that died while idle is noticed by its first statement, SQLAlchemy then drops the whole pool, and the
     request layer runs the request again. That costs a retry after a server restart instead of a round trip in every request. Prepared
     statements are cached for the same reason; one that a migration made invalid is dropped by its first error and the request repeated.
+
+    With `pooler_url`, units of work go through a pooler in transaction mode: nothing is prepared under a name and nothing is set beyond the
+    transaction. What needs a session (`connect`) goes to `url`.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 5) -> None:
-        self._address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    def __init__(self, url: str, *, pool_size: int = 5, pooler_url: str | None = None) -> None:
+        self._address = _libpq(url)
+        self._pooler = _libpq(pooler_url) if pooler_url is not None else None
+        driver: dict[str, Any] = {"async_creator_fn": self._for_units}
+        if self._pooler is not None:
+            driver |= {"prepared_statement_cache_size": 0, "prepared_statement_name_func": _unnamed}
         self.engine: AsyncEngine = create_async_engine(
-            sqlalchemy_url(url),
-            async_creator=self.connect,
+            sqlalchemy_url(pooler_url or url),
+            connect_args=driver,
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_timeout=10,
@@ -201,17 +224,29 @@ class Database:
             hide_parameters=True,
         )
 
+    @classmethod
+    def of(cls, settings: "Settings") -> "Database":
+        """Of a process's settings, which name the database."""
+        assert settings.database_url is not None, "named, or nothing is served"
+        pooler = settings.database_pooler_url
+        return cls(settings.database_url.get_secret_value(), pooler_url=pooler.get_secret_value() if pooler is not None else None)
+
+    async def _for_units(self, *_: object, **__: object) -> asyncpg.Connection:
+        """What the engine's pool holds. SQLAlchemy says again where, which is known."""
+        if self._pooler is None:
+            return await self.connect()
+        # A pooler takes no limits at the start: the connections behind it are shared. Each transaction sets its own.
+        settings = {"application_name": SESSION_SETTINGS["application_name"]}
+        return await _opened(self._pooler, server_settings=settings, statement_cache_size=0)
+
     async def connect(self) -> asyncpg.Connection:
         """A connection outside the pool, for what keeps one to itself (LISTEN). Raises DatabaseUnavailable."""
-        try:
-            return await asyncpg.connect(self._address, timeout=10, server_settings=SESSION_SETTINGS)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-            logger.warning("cannot connect to the database: %s", type(error).__name__)
-            raise DatabaseUnavailable from error
+        return await _opened(self._address, server_settings=SESSION_SETTINGS)
 
     def session(self) -> UnitSession:
         # Closed means closed: a write after the commit would be lost without a word.
-        return UnitSession(self.engine, expire_on_commit=False, close_resets_only=False)
+        info = {POOLED: True} if self._pooler is not None else {}
+        return UnitSession(self.engine, expire_on_commit=False, close_resets_only=False, info=info)
 
     @asynccontextmanager
     async def unit(self, clinic_id: UUID | None = None) -> AsyncIterator[UnitOfWork]:
@@ -228,6 +263,23 @@ class Database:
 
     async def dispose(self) -> None:
         await self.engine.dispose()
+
+
+def _libpq(url: str) -> str:
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def _unnamed() -> str:
+    """The statement without a name: parsed, bound and executed at once, and gone with the next one."""
+    return ""
+
+
+async def _opened(address: str, **how: Any) -> asyncpg.Connection:
+    try:
+        return await asyncpg.connect(address, timeout=10, **how)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        logger.warning("cannot connect to the database: %s", type(error).__name__)
+        raise DatabaseUnavailable from error
 
 
 async def commit(unit: UnitOfWork) -> None:

@@ -234,4 +234,4 @@ def _until_mailed(lifespan: Lifespan | None) -> Lifespan:
 def _database(settings: Settings) -> Database:
     if settings.database_url is None:
         raise SettingMissing("DATABASE_URL is not set; it names the database and the role that requests run as")
-    return Database(settings.database_url.get_secret_value())
+    return Database.of(settings)

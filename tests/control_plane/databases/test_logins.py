@@ -114,6 +114,18 @@ async def test_a_database_set_up_anew_in_the_middle_of_a_turn_lets_in_by_that_tu
         await connect(server.address(tenant), "app")
 
 
+async def test_one_tenant_cannot_take_the_servers_connections(server, tenant, connect, monkeypatch):
+    monkeypatch.setattr("control_plane.databases.shared.CONNECTIONS", 2)
+    for serial in (0, 1):
+        address = await let_in(server, tenant, serial)
+        held = [await connect(address, "app") for _ in range(2)]
+        with pytest.raises(asyncpg.TooManyConnectionsError):
+            await connect(address, "app")
+        # Its owner's are its own: migrations and dumps go on.
+        assert await (await connect(address, "owner")).fetchval("SELECT 1") == 1
+        assert len(held) == 2
+
+
 async def test_nothing_of_either_login_is_left_when_the_database_is_dropped(server, tenant, connect, postgres):
     await let_in(server, tenant, 0)
     await let_in(server, tenant, 1)

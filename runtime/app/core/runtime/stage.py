@@ -113,7 +113,7 @@ class ServingStage:
 
     async def _open_database(self, stack: AsyncExitStack) -> database.Database:
         assert self._settings.database_url is not None
-        db = database.Database(self._settings.database_url.get_secret_value())
+        db = database.Database.of(self._settings)
         stack.push_async_callback(db.dispose)
         database.install(db)
         async with db.session() as session:
