@@ -37,6 +37,11 @@ def test_every_runbook_that_an_answer_names_is_there(name):
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["alert"])
+def test_an_alert_fires_once_however_many_processes_measure(alert):
+    assert re.match(r"(max|min|sum|count|absent)\b", alert["expr"]), "each replica of the API shows the same figure"
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["alert"])
 def test_every_alert_has_its_runbooks(alert):
     pattern = re.escape(Path(alert["annotations"]["runbook"]).name).replace(re.escape("{{ $labels.state }}"), "[a-z-]+")
     assert any(re.fullmatch(pattern, name) for name in RUNBOOKS)
