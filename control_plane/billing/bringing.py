@@ -82,7 +82,7 @@ async def bring_about(provider: PaymentProvider, wanted: Wanted) -> Found:
     known = await provider.subscription(wanted.subscription) if wanted.subscription else None
     if known is None and wanted.end_now and wanted.customer is None:
         return Found(None, None, ())
-    customer = known.customer if known else None
+    customer = known.customer if known else wanted.customer if wanted.end_now else None
     if customer is None or not (wanted.shared or wanted.end_now or (known and known.status.over)):
         # A shared one is told when something begins: each of its clinics would say something else of it.
         customer = await provider.ensure_customer(wanted.payer, known=customer or wanted.customer)

@@ -105,6 +105,7 @@ ANYHOW = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.full
+@pytest.mark.timeout(1800)
 @settings(ANYHOW, max_examples=25)
 @given(story=st.lists(st.sampled_from(DEEDS), min_size=2, max_size=6), seed=SEEDS)
 async def test_at_rest_the_platform_says_what_the_provider_says_however_events_arrive(platform, double, story, seed):

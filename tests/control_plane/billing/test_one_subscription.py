@@ -9,6 +9,7 @@ from control_plane.audit.models import AuditEntry
 from control_plane.billing import service
 from control_plane.billing.errors import NothingToPayHere, SubscriptionOver
 from control_plane.billing.states import Begins, PayerKind, ProviderName
+from control_plane.exit import deletions
 from control_plane.resellers import service as resellers
 from control_plane.resellers.schemas import NewTerms
 from control_plane.tenants import service as tenants
@@ -175,3 +176,17 @@ async def test_what_was_written_off_is_still_owed_and_can_be_paid(billing):
         await service.pay(session, billing.platform, sol, owed.id, actor=OPERATOR)
     agreement = await billing.bill(sol)
     assert (agreement.status, agreement.overdue_since) == ("active", None)
+
+
+async def test_a_clinic_that_is_gone_is_made_known_to_nobody_again(billing, with_page, page):
+    await page(with_page)
+    async with billing.platform.database.transaction() as session:
+        locked = await tenants.find(session, "sol", lock=True)
+        await deletions.delete(session, billing.platform, locked, actor=OPERATOR, at_once=True, confirm="sol")
+    await billing.worker.drain()
+    await billing.platform.payments.get("stripe").forget((await billing.agreement(with_page)).customer)
+
+    agreement = await billing.bill(with_page)
+
+    assert agreement.read_at == billing.platform.clock.now()
+    assert billing.v1.customers.list().data == []
