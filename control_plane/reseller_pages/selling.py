@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from control_plane.access.models import Reseller
 from control_plane.access.routing import CurrentActor, Session, ThisPlatform
 from control_plane.errors import DomainError, Invalid
-from control_plane.plans import official_tariff
+from control_plane.plans import service as plans
 from control_plane.platform import Platform
 from control_plane.reseller_pages.customers import READ, WRITE
 from control_plane.reseller_pages.routing import PATH, PageRoute, render, said, typed
@@ -48,7 +48,8 @@ async def set_prices(reseller: LockedReseller, request: Request, session: Sessio
     given = {name: value.strip()[:20] for name, value in form.items() if isinstance(value, str) and _FIELD.fullmatch(name)}
     try:
         wanted = PriceBookIn.model_validate({"prices": _book(given)})
-        await service.set_prices(session, reseller, official_tariff(), wanted.prices, actor=actor, at=platform.clock.now())
+        tariff = await plans.current(session, platform.clock.today())
+        await service.set_prices(session, reseller, tariff, wanted.prices, actor=actor, at=platform.clock.now())
     except (DomainError, ValidationError) as error:
         problem = said(request, error) if isinstance(error, DomainError) else words_of(request)("error.price_no_amount")
         return render(request, "prices.html", 422, **await _prices(session, platform, reseller), given=given, problem=problem)
@@ -75,7 +76,7 @@ def _book(given: dict[str, str]) -> dict[str, dict[str, Decimal]]:
 
 async def _prices(session: AsyncSession, platform: Platform, reseller: Reseller) -> dict[str, Any]:
     terms = await service.terms_of(session, reseller.id, at=platform.clock.now())
-    tariff = official_tariff()
+    tariff = await plans.current(session, platform.clock.today())
     listed = price_list(tariff, terms, service.prices_in(await service.price_book(session, reseller.id)))
     titles = {f"plan.{name}": plan.title for name, plan in tariff.plans.items()}
     return {"reseller": reseller, "at": "prices", "prices": listed, "titles": titles, "terms": terms}

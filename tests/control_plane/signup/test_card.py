@@ -6,7 +6,7 @@ import httpx2
 import pytest
 from sqlalchemy import func, select
 
-from control_plane.access.actors import WORKER
+from control_plane.access.actors import Actor
 from control_plane.plans import Tariff, official_tariff
 from control_plane.plans import service as plans
 from control_plane.signup.models import Reservation
@@ -57,7 +57,7 @@ async def sell_without_trial(billing) -> None:
     now = billing.platform.clock.now()
     values = {**official_tariff().model_dump(), "id": "2030-01", "valid_from": now.date(), "trial_days": 0}
     async with billing.platform.database.transaction() as session:
-        await plans.publish(session, Tariff.model_validate(values), actor=WORKER, at=now)
+        await plans.publish(session, Tariff.model_validate(values), actor=Actor.operator("tests"), at=now)
 
 
 async def test_a_clinic_is_opened_once_its_card_is_there_and_not_before(billing, site):
