@@ -257,6 +257,11 @@ async def in_read_only_everything_is_read_and_exported_and_nothing_is_written(li
     assert active["mode"] == "read_only"
     assert "can be read, printed and exported" in active["banner"]
 
+    printed = life.at_work.get("/records/patients")
+    assert [(name in printed.text) for name in ("Ruiz", "Sanz", "Vega")] == [True, True, False], "the page that people print"
+    taken = life.at_work.get("/records/patients/csv")
+    assert (taken.status_code, taken.text.count("\n"), "Sanz" in taken.text) == (200, 3, True)
+
     archive = await life.exported("while-owing")
     with zipfile.ZipFile(archive) as packed:
         [records] = [name for name in packed.namelist() if name.endswith("patients.jsonl")]
