@@ -1,6 +1,6 @@
 """/account without being signed in: the form, the mailed link, and the page that uses it up only when its button is pressed."""
 
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from pydantic import ValidationError
@@ -8,33 +8,23 @@ from starlette.responses import RedirectResponse, Response
 
 from control_plane.access import signing_in
 from control_plane.access.errors import SecondFactorNeeded
+from control_plane.access.pages import LONGEST, typed
 from control_plane.access.routing import ThisPlatform, refuse_foreign
 from control_plane.access.schemas import Credentials
 from control_plane.access.session_router import peer_of
 from control_plane.account_pages import entering
-from control_plane.account_pages.routing import PATH, give_cookie, refusal, render, said
+from control_plane.account_pages.routing import AREA, PATH, refusal, render, said
 from control_plane.account_pages.texts import words_of
 from control_plane.audit import service as audit
 from control_plane.errors import DomainError
 from control_plane.tenants.schemas import InvitationRequest
 
 router = APIRouter(prefix=PATH, include_in_schema=False)
-_LONGEST: Final = 4096
-
-
-async def typed(request: Request, *names: str) -> dict[str, str]:
-    form = await request.form()
-    return {name: value.strip()[:_LONGEST] if isinstance(value := form.get(name), str) else "" for name in names}
-
-
-def inside(address: str) -> str:
-    """A place within these pages, whatever was asked for."""
-    return address if address == PATH or (address.startswith(f"{PATH}/") and "//" not in address and "\\" not in address) else PATH
 
 
 @router.get("/sign-in")
 async def show_sign_in(request: Request, after: str = PATH) -> Response:
-    return render(request, "sign_in.html", after=inside(after), problem=None, sent=None)
+    return render(request, "sign_in.html", after=AREA.inside(after), problem=None, sent=None)
 
 
 @router.post("/sign-in")
@@ -51,11 +41,11 @@ async def sign_in(request: Request, platform: ThisPlatform) -> Response:
             await entering.adopt(session, signed_in.account, at=platform.clock.now())
             audit.record(session, entering.person(signed_in.account), "session.begun", at=platform.clock.now(), by="password")
     except ValidationError:
-        return render(request, "sign_in.html", 422, after=inside(given["after"]), problem=words_of(request)("error.email"), sent=None)
+        return render(request, "sign_in.html", 422, after=AREA.inside(given["after"]), problem=words_of(request)("error.email"), sent=None)
     except DomainError as error:
-        return render(request, "sign_in.html", error.status, after=inside(given["after"]), problem=said(request, error), sent=None)
-    answer = RedirectResponse(inside(given["after"]), 303)
-    give_cookie(answer, platform, signed_in)
+        return render(request, "sign_in.html", error.status, after=AREA.inside(given["after"]), problem=said(request, error), sent=None)
+    answer = RedirectResponse(AREA.inside(given["after"]), 303)
+    AREA.give_cookie(answer, platform, signed_in)
     return answer
 
 
@@ -76,7 +66,7 @@ async def ask_for_link(request: Request, platform: ThisPlatform) -> Response:
 
 
 @router.get("/enter")
-async def show_link(request: Request, token: Annotated[str, Query(max_length=_LONGEST)] = "") -> Response:
+async def show_link(request: Request, token: Annotated[str, Query(max_length=LONGEST)] = "") -> Response:
     """Looking uses nothing up: programs that check mails follow links."""
     return render(request, "enter.html", token=token, problem=None, code=False)
 
@@ -92,5 +82,5 @@ async def use_link(request: Request, platform: ThisPlatform) -> Response:
         wants_code = wants_code or bool(given["code"])
         return render(request, "enter.html", error.status, token=given["token"], problem=said(request, error), code=wants_code)
     answer = RedirectResponse(PATH, 303)
-    give_cookie(answer, platform, signed_in)
+    AREA.give_cookie(answer, platform, signed_in)
     return answer

@@ -4,16 +4,16 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request
 from pydantic import ValidationError
-from sqlalchemy import select, update
+from sqlalchemy import select
 from starlette.responses import RedirectResponse, Response
 
 from control_plane.access import accounts
-from control_plane.access.models import Account, AccountSession, Reseller, TenantGrant
+from control_plane.access.models import Account, Reseller, TenantGrant
+from control_plane.access.pages import typed
 from control_plane.access.requires import Requires, visible
-from control_plane.access.routing import COOKIE, CurrentActor, Session, ThisPlatform
+from control_plane.access.routing import CurrentActor, Session, ThisPlatform
 from control_plane.access.scopes import Kind, Role
-from control_plane.account_pages.entrance import typed
-from control_plane.account_pages.routing import PATH, SHOWN, PageRoute, render
+from control_plane.account_pages.routing import AREA, PATH, SHOWN, PageRoute, render
 from control_plane.account_pages.seeing import glance
 from control_plane.account_pages.texts import words_of
 from control_plane.audit import service as audit
@@ -40,13 +40,7 @@ async def show_clinics(request: Request, session: Session, actor: CurrentActor) 
 
 @router.post("/sign-out", dependencies=[Requires(None, own=True, enrolling=True)])
 async def sign_out(session: Session, actor: CurrentActor, platform: ThisPlatform) -> Response:
-    now = platform.clock.now()
-    if actor.session_id is not None:
-        await session.execute(update(AccountSession).where(AccountSession.id == actor.session_id).values(ended_at=now))
-        audit.record(session, actor, "session.ended", at=now)
-    answer = RedirectResponse(f"{PATH}/sign-in", 303)
-    answer.delete_cookie(COOKIE, path=PATH)
-    return answer
+    return await AREA.sign_out(session, actor, platform)
 
 
 @router.get("/clinics/{slug}", dependencies=[Requires("billing:read")])

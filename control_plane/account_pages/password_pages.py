@@ -9,9 +9,9 @@ from starlette.responses import Response
 from control_plane.access import accounts, signing_in
 from control_plane.access.actors import Actor
 from control_plane.access.errors import NeedsASession
+from control_plane.access.pages import typed
 from control_plane.access.requires import Requires
 from control_plane.access.routing import CurrentActor, Session, ThisPlatform
-from control_plane.account_pages.entrance import typed
 from control_plane.account_pages.routing import PATH, PageRoute, render, said
 from control_plane.account_pages.texts import words_of
 from control_plane.audit import service as audit

@@ -1,25 +1,25 @@
 """How the owner's pages answer: as the API authorises, but in HTML for whoever reads HTML."""
 
-from collections.abc import Callable, Coroutine
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from fastapi import Request, Response
+from fastapi import Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from control_plane.access.errors import NotAuthenticated
-from control_plane.access.routing import COOKIE, PlatformRoute, platform_of
-from control_plane.access.signing_in import LASTS, SignedIn
+from control_plane.access.pages import Area, page_route
+from control_plane.access.routing import platform_of
 from control_plane.account_pages.texts import Words, words_of
 from control_plane.errors import DomainError
-from control_plane.platform import Platform
 from control_plane.signup.rendering import HEADERS as SIGNUP_HEADERS
 from control_plane.signup.rendering import HERE as SIGNUP
 from control_plane.signup.rendering import limits, module_summary, module_title, name_of, static_file
 
 PATH: Final = "/account"
+AREA: Final = Area(PATH, "lax")
+"""Lax, not strict: people come back from the payment provider's pages."""
 SHOWN: Final = 20
 """Rows of a list on a page; the API shows all."""
 
@@ -61,23 +61,6 @@ PAGES.filters["titled"] = lambda title, say: name_of(title, say) if say.has(f"mo
 PAGES.filters["names_of"] = lambda names, say: [name_of(name, say) for name in names]
 
 
-class PageRoute(PlatformRoute):
-    """A page: what is refused is a page too, where the asker reads HTML; who is not signed in is shown how."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-
-        async def shown(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except DomainError as error:
-                if "text/html" not in request.headers.get("accept", ""):
-                    raise
-                return refusal(request, error)
-
-        return shown
-
-
 def refusal(request: Request, error: DomainError) -> HTMLResponse:
     if isinstance(error, NotAuthenticated):
         return render(request, "sign_in.html", 401, after=request.url.path if request.method == "GET" else PATH, problem=None, sent=None)
@@ -101,14 +84,4 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
     return HTMLResponse(page, status, {**HEADERS, "Content-Language": say.language})
 
 
-def give_cookie(response: Response, platform: Platform, signed_in: SignedIn) -> None:
-    """Lax, not strict: people come back from the payment provider's pages. What changes anything asks for the origin besides."""
-    response.set_cookie(
-        COOKIE,
-        signed_in.token,
-        max_age=int(min(LASTS, timedelta(hours=12)).total_seconds()),
-        path=PATH,
-        secure=platform.settings.public_url.startswith("https://"),
-        httponly=True,
-        samesite="lax",
-    )
+PageRoute = page_route(refusal)

@@ -3,9 +3,9 @@
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
+from control_plane.access.pages import typed
 from control_plane.access.requires import Requires
 from control_plane.access.routing import CurrentActor, Session, ThisPlatform
-from control_plane.account_pages.entrance import typed
 from control_plane.account_pages.routing import PATH, PageRoute, render, said
 from control_plane.account_pages.texts import words_of
 from control_plane.billing import agreements, choosing

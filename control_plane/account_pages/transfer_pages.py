@@ -10,10 +10,10 @@ from starlette.responses import RedirectResponse, Response
 from control_plane.access.actors import Actor
 from control_plane.access.errors import ScopeNeeded
 from control_plane.access.models import Reseller
+from control_plane.access.pages import typed
 from control_plane.access.requires import Requires, visible
 from control_plane.access.routing import CurrentActor, Session, ThisPlatform
 from control_plane.access.scopes import Kind
-from control_plane.account_pages.entrance import typed
 from control_plane.account_pages.routing import PATH, PageRoute, render
 from control_plane.resellers import transfers
 from control_plane.resellers.errors import UnknownTransfer

@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from control_plane.access.errors import ForOperators, ScopeNeeded
 from control_plane.access.models import Reseller, TenantGrant
+from control_plane.access.pages import typed
 from control_plane.access.requires import Requires
 from control_plane.access.routing import CurrentActor, Session, ThisPlatform
 from control_plane.billing.ladder import Rung
@@ -23,7 +24,7 @@ from control_plane.errors import DomainError
 from control_plane.plans import service as plans
 from control_plane.platform import Platform
 from control_plane.releases import service as releases
-from control_plane.reseller_pages.routing import PATH, PageRoute, render, said, several, typed
+from control_plane.reseller_pages.routing import PATH, PageRoute, render, said, several
 from control_plane.reseller_pages.texts import words_of
 from control_plane.resellers import opening, service
 from control_plane.resellers.belonging import customers

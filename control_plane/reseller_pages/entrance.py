@@ -4,39 +4,33 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from pydantic import ValidationError
-from sqlalchemy import update
 from starlette.responses import RedirectResponse, Response
 
 from control_plane.access import accounts, signing_in, throttle
-from control_plane.access.models import AccountSession
+from control_plane.access.pages import LONGEST, typed
 from control_plane.access.requires import Requires
-from control_plane.access.routing import COOKIE, CurrentActor, Session, ThisPlatform, refuse_foreign
+from control_plane.access.routing import CurrentActor, Session, ThisPlatform, refuse_foreign
 from control_plane.access.schemas import Credentials
 from control_plane.access.session_router import peer_of
 from control_plane.account_pages.entering import person
 from control_plane.audit import service as audit
 from control_plane.errors import DomainError
-from control_plane.reseller_pages.routing import PATH, PageRoute, give_cookie, render, said, typed
+from control_plane.reseller_pages.routing import AREA, PATH, PageRoute, render, said
 from control_plane.reseller_pages.texts import words_of
 
 router = APIRouter(prefix=PATH, include_in_schema=False)
 leaving = APIRouter(prefix=PATH, include_in_schema=False, route_class=PageRoute)
 
 
-def inside(address: str) -> str:
-    """A place within these pages, whatever was asked for."""
-    return address if address == PATH or (address.startswith(f"{PATH}/") and "//" not in address and "\\" not in address) else PATH
-
-
 @router.get("/sign-in")
 async def show_sign_in(request: Request, after: str = PATH) -> Response:
-    return render(request, "reseller_sign_in.html", after=inside(after), problem=None)
+    return render(request, "reseller_sign_in.html", after=AREA.inside(after), problem=None)
 
 
 @router.post("/sign-in")
 async def sign_in(request: Request, platform: ThisPlatform) -> Response:
     given = await typed(request, "email", "password", "code", "after")
-    after = inside(given["after"])
+    after = AREA.inside(given["after"])
     try:
         refuse_foreign(request, platform)
         body = Credentials.model_validate({"email": given["email"], "password": given["password"], "code": given["code"] or None})
@@ -50,12 +44,12 @@ async def sign_in(request: Request, platform: ThisPlatform) -> Response:
     except DomainError as error:
         return render(request, "reseller_sign_in.html", error.status, after=after, problem=said(request, error))
     answer = RedirectResponse(after, 303)
-    give_cookie(answer, platform, signed_in)
+    AREA.give_cookie(answer, platform, signed_in)
     return answer
 
 
 @router.get("/join")
-async def show_join(request: Request, token: Annotated[str, Query(max_length=4096)] = "") -> Response:
+async def show_join(request: Request, token: Annotated[str, Query(max_length=LONGEST)] = "") -> Response:
     return render(request, "reseller_join.html", token=token, problem=None)
 
 
@@ -79,10 +73,4 @@ async def join(request: Request, platform: ThisPlatform) -> Response:
 
 @leaving.post("/sign-out", dependencies=[Requires(None, own=True, enrolling=True)])
 async def sign_out(session: Session, actor: CurrentActor, platform: ThisPlatform) -> Response:
-    now = platform.clock.now()
-    if actor.session_id is not None:
-        await session.execute(update(AccountSession).where(AccountSession.id == actor.session_id).values(ended_at=now))
-        audit.record(session, actor, "session.ended", at=now)
-    answer = RedirectResponse(f"{PATH}/sign-in", 303)
-    answer.delete_cookie(COOKIE, path=PATH)
-    return answer
+    return await AREA.sign_out(session, actor, platform)

@@ -13,11 +13,12 @@ from starlette.responses import RedirectResponse, Response
 
 from control_plane.access import accounts
 from control_plane.access.models import Account, Reseller
+from control_plane.access.pages import typed
 from control_plane.access.routing import CurrentActor, Session, ThisPlatform
 from control_plane.audit import service as audit
 from control_plane.errors import DomainError
 from control_plane.reseller_pages.customers import READ, WRITE
-from control_plane.reseller_pages.routing import PATH, PageRoute, render, said, typed
+from control_plane.reseller_pages.routing import PATH, PageRoute, render, said
 from control_plane.reseller_pages.texts import words_of
 from control_plane.resellers import correspondence, ledger, service, statements
 from control_plane.resellers.models import CommissionEntry, CommissionStatement

@@ -12,12 +12,13 @@ from starlette.datastructures import UploadFile
 from starlette.responses import RedirectResponse, Response
 
 from control_plane.access.models import Reseller
+from control_plane.access.pages import typed
 from control_plane.access.routing import CurrentActor, Session, ThisPlatform
 from control_plane.errors import DomainError, Invalid
 from control_plane.plans import service as plans
 from control_plane.platform import Platform
 from control_plane.reseller_pages.customers import READ, WRITE
-from control_plane.reseller_pages.routing import PATH, PageRoute, render, said, typed
+from control_plane.reseller_pages.routing import PATH, PageRoute, render, said
 from control_plane.reseller_pages.texts import words_of
 from control_plane.resellers import service
 from control_plane.resellers.branding import LARGEST, check_colour
