@@ -32,6 +32,9 @@ class SimulatedDatabases:
         roles = (login(owner_role(tenant_id), serial), login(app_role(tenant_id), serial))
         return DatabaseAddress("127.0.0.1", 5432, database_name(tenant_id), *roles, serial)
 
+    async def close(self) -> None:
+        """Nothing is held."""
+
     async def ensure(self, tenant_id: UUID, verifiers: RoleVerifiers, serial: int = 0) -> DatabaseAddress:
         self.data.setdefault(tenant_id, {"schema": None, "rows": {}})
         return self.address(tenant_id, serial)

@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from control_plane.billing.states import AgreementStatus, Begins
+from control_plane.access.models import Reseller
+from control_plane.billing.states import AgreementStatus, Begins, PayerKind
 from control_plane.languages import day as in_words
 from control_plane.tenants.models import ObservedTenant
 
@@ -194,3 +195,25 @@ async def test_who_agrees_anew_has_three_days_for_the_card(sol):
     assert (await sol.standing())["state"] == "none"
     await sol.days_pass(1)
     assert ((await sol.standing())["state"], (await sol.standing())["why"]) == ("banner", "ended")
+
+
+async def test_a_reseller_that_pays_is_told_of_each_rung_as_the_owner_is_and_in_its_language(sol):
+    async with sol.platform.database.transaction() as session:
+        reseller = Reseller(
+            name="Dientes", slug="dientes", billing_email="facturas@dientes.example", language="en", created_at=sol.clock.now()
+        )
+        session.add(reseller)
+        await session.flush()
+        reseller_id = reseller.id
+    await sol.agreement(payer=PayerKind.RESELLER, reseller_id=reseller_id)
+
+    await sol.owes()
+    await sol.look()
+    await sol.days_pass(7)
+
+    mails = await sol.mails()
+    told = [(mail.template, mail.to) for mail in mails]
+    both = ["ana@sol.example", "facturas@dientes.example"]
+    assert told == [(template, reader) for template in ("payment_taken", "payment_ahead") for reader in both]
+    assert mails[-1].subject.startswith("Sol: what happens on")
+    assert "http://platform.example/reseller" in mails[-1].text
