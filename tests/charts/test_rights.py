@@ -67,3 +67,13 @@ def test_the_chart_hands_on_exactly_these_rights_and_no_star():
         "pods/exec",
     }
     assert ("impersonate", "", "users") not in GRANTED
+
+
+def test_rights_to_declare_database_servers_are_given_in_the_named_namespaces_alone():
+    assert not {one["kind"] for one in render("control-plane")} & {"Role", "RoleBinding"}
+    objects = render("control-plane", {"rbac": {"databaseNamespaces": ["databases"]}})
+    role, binding = only(objects, "Role"), only(objects, "RoleBinding")
+    assert role["rules"] == yaml.safe_load((ROOT / "charts" / "control-plane" / "files" / "database-rules.yaml").read_text())
+    assert {one["metadata"]["namespace"] for one in (role, binding)} == {"databases"}
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    assert binding["subjects"] == only(objects, "ClusterRoleBinding")["subjects"]

@@ -4,6 +4,7 @@ One file, since the administrator's role is one for the whole server.
 """
 
 from contextlib import asynccontextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
@@ -344,3 +345,15 @@ async def test_one_that_holds_nobody_is_taken_out_with_what_was_declared(client,
     assert removed.status_code == 200, removed.text
     assert (simulation.cluster.all_of("Cluster"), simulation.cluster.all_of("Secret")) == ([], [])
     assert (await client.get("/v1/database-servers/madrid")).status_code == 404
+
+
+async def test_the_chart_gives_the_rights_that_are_used_and_no_other(ready, simulation):
+    tenant = uuid4()
+    await ready.ensure(tenant, VERIFIERS)
+    await ready.drop(tenant)
+    await ready.withdraw()
+
+    rules = yaml.safe_load((Path(__file__).parents[3] / "charts" / "control-plane" / "files" / "database-rules.yaml").read_text())
+    granted = {(verb, group, one) for rule in rules for group in rule["apiGroups"] for one in rule["resources"] for verb in rule["verbs"]}
+    used = set(simulation.cluster.calls)
+    assert used | {("create", group, one) for verb, group, one in used if verb == "patch"} == granted
