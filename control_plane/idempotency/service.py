@@ -61,6 +61,19 @@ async def claim(session: AsyncSession, request: Request, *, scope: str, at: date
     return Claim(session, scope, key, Response(stored.body, stored.status, headers, media_type=stored.media_type))
 
 
+async def first_time(session: AsyncSession, once: str, *, scope: str, at: datetime) -> bool:
+    """Whether a form with this mark is sent for the first time; browsers send one again when its button is pressed twice.
+
+    A second sending waits here for the first. Ask inside the transaction, or the savepoint, that does the work: what is refused may be
+    sent again. Without a mark every time is the first.
+    """
+    if not once:
+        return True
+    values = {"scope": scope, "key": f"form {once}", "fingerprint": digest_text(once), "created_at": at}
+    made = insert(IdempotentAnswer).values(**values).on_conflict_do_nothing().returning(IdempotentAnswer.key)
+    return await session.scalar(made) is not None
+
+
 def fingerprint_of(method: str, path: str, body: bytes) -> str:
     """What makes two requests the same: JSON is compared by value, not by its spaces."""
     try:

@@ -1,5 +1,6 @@
 """/reseller/{reseller_id}: its clinics and where each stands, its demonstrations, and opening either."""
 
+from secrets import token_urlsafe
 from typing import Any, Final
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from control_plane.demos.models import DemoTenant
 from control_plane.demos.schemas import NewDemo
 from control_plane.demos.states import UNFINISHED, DemoState
 from control_plane.errors import DomainError
+from control_plane.idempotency.service import first_time
 from control_plane.plans import service as plans
 from control_plane.platform import Platform
 from control_plane.releases import service as releases
@@ -35,6 +37,8 @@ from control_plane.signup.pages import home_country
 from control_plane.standing.models import PaymentStanding
 from control_plane.tenants.models import Tenant
 
+ONCE: Final = "once"
+"""The field that tells one form from the next."""
 router = APIRouter(prefix=PATH, include_in_schema=False, route_class=PageRoute)
 READ, WRITE = Requires("resellers:read", own=True), Requires("resellers:write", own=True)
 SHOWN: Final = 200
@@ -102,7 +106,7 @@ async def show_opening(reseller: OwnReseller, request: Request, session: Session
 @router.post("/{reseller_id}/open", dependencies=[WRITE])
 async def open_customer(reseller: OwnReseller, request: Request, session: Session, actor: CurrentActor, platform: ThisPlatform) -> Response:
     """A clinic, with who pays, plan and trial; with a page that says why where it is refused."""
-    given = await typed(request, "name", "email", "country", "plan", "payer", "trial_days")
+    given = await typed(request, "name", "email", "country", "plan", "payer", "trial_days", ONCE)
     chosen = await several(request, "module")
     body = {"name": given["name"], "owner_email": given["email"], "country": given["country"], "modules": chosen, "payer": given["payer"]}
     body |= {name: given[name] for name in ("plan", "trial_days") if given[name] and given["plan"]}
@@ -112,7 +116,8 @@ async def open_customer(reseller: OwnReseller, request: Request, session: Sessio
         wanted = NewCustomer.model_validate(body)
         # What was written before something is refused is taken back; the form is shown anew from what is there.
         async with session.begin_nested():
-            await opening.open_customer(session, platform, reseller, wanted, actor=actor)
+            if await first_time(session, given[ONCE][:40], scope=actor.label, at=platform.clock.now()):
+                await opening.open_customer(session, platform, reseller, wanted, actor=actor)
     except (DomainError, ValidationError) as error:
         return await _again(request, session, platform, reseller, error, given, chosen)
     return RedirectResponse(f"{PATH}/{reseller.id}", 303)
@@ -120,14 +125,15 @@ async def open_customer(reseller: OwnReseller, request: Request, session: Sessio
 
 @router.post("/{reseller_id}/demos", dependencies=[WRITE, Requires("demos:write", own=True)])
 async def open_demo(reseller: OwnReseller, request: Request, session: Session, actor: CurrentActor, platform: ThisPlatform) -> Response:
-    given = await typed(request, "name", "email", "country", "language", "days")
+    given = await typed(request, "name", "email", "country", "language", "days", ONCE)
     chosen = await several(request, "module")
     body = {"name": given["name"], "owner_email": given["email"], "country": given["country"], "modules": chosen, "reseller": reseller.id}
     body |= {name: given[name] for name in ("language", "days") if given[name]}
     try:
         wanted = NewDemo.model_validate(body)
         async with session.begin_nested():
-            await demos.open_demo(session, platform, wanted, actor=actor)
+            if await first_time(session, given[ONCE][:40], scope=actor.label, at=platform.clock.now()):
+                await demos.open_demo(session, platform, wanted, actor=actor)
     except (DomainError, ValidationError) as error:
         return await _again(request, session, platform, reseller, error, given, chosen)
     return RedirectResponse(f"{PATH}/{reseller.id}", 303)
@@ -181,6 +187,7 @@ async def _choices(request: Request, session: AsyncSession, platform: Platform, 
     return {
         "reseller": reseller,
         "at": "open",
+        "once": token_urlsafe(18),
         "countries": sorted(names.items(), key=lambda one: one[1]),
         "plans": tariff.offered,
         "trial_days": tariff.trial_days,

@@ -98,6 +98,18 @@ async def test_a_clinic_is_opened_with_its_plan_or_the_form_says_what_is_wrong(p
     assert (billing["plan"], billing["payer"]) == ("solo", "reseller")
 
 
+async def test_a_form_that_is_sent_twice_opens_one_clinic_and_one_that_was_refused_may_be_sent_again(page, north):
+    marks = re.findall(r'name="once" value="([\w-]+)"', (await page("/open")).text)
+    form = {"name": "Sol", "email": "o@sol.example", "country": "ES", "payer": "clinic", "module": "agenda", "once": marks[0]}
+    refused = await page("/open", method="POST", data={**form, "email": "nobody"})
+    first = await page("/open", method="POST", data=form)
+    again = await page("/open", method="POST", data=form)
+    another = await page("/open", method="POST", data={**form, "once": "another-form"})
+
+    assert [one.status_code for one in (refused, first, again, another)] == [422, 303, 303, 303]
+    assert sorted(one["slug"] for one in (await north.ask("GET", "/tenants")).json()["items"]) == ["sol", "sol-2"]
+
+
 async def test_a_demonstration_is_opened_extended_and_ended_and_another_s_is_not(page, client, north, south):
     form = {"name": "Muestra", "email": "a@north.example", "country": "ES", "language": "es", "days": "20", "module": "agenda"}
     opened = await page("/demos", method="POST", data=form)
