@@ -69,7 +69,7 @@ def up_detached(options: Options, arguments: list[str]) -> int:
             refused = event["kind"] == "error"
             print(event["text"], file=sys.stderr if refused else sys.stdout, flush=True)
     if ready:
-        print("\nStop it with ./dev down.")
+        print(f"\nStop it with ./dev down{options.named_data}.")
     elif not refused:
         last = log_file.read_bytes()[begun_at:].decode(errors="replace").splitlines()[-LAST_WORDS:]
         print(f"DentalPin ended before it was ready. The end of {log_file}:", *last, sep="\n  ", file=sys.stderr)

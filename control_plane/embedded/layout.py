@@ -7,6 +7,7 @@ postgres/ tenants/ backups/ mail/ logs/ runtime-env/ demo-billing/
 """
 
 import json
+import shlex
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -95,6 +96,15 @@ class Layout:
         return self.keys / "simulated-cluster.token"
 
     @property
+    def simulated_certificate(self) -> Path:
+        """By which the simulated cluster is known; `kubectl` hands out tokens over TLS only."""
+        return self.keys / "simulated-cluster.crt"
+
+    @property
+    def simulated_certificate_key(self) -> Path:
+        return self.keys / "simulated-cluster.key"
+
+    @property
     def simulated_kubeconfig(self) -> Path:
         return self.keys / "simulated-cluster.kubeconfig"
 
@@ -141,6 +151,11 @@ class Options:
     runtime_env: Path | None
     demo: bool
     simulated_cluster: bool = False
+
+    @property
+    def named_data(self) -> str:
+        """How to name the folder to another command of `./dev`; empty where it is the usual one."""
+        return "" if self.data == ROOT / "var" else f" --data {shlex.quote(str(self.data))}"
 
 
 def read_json(file: Path) -> Any:

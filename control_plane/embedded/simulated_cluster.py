@@ -5,13 +5,21 @@ simulated runtime attests its revision and knows nothing of patients. What is pr
 """
 
 import asyncio
+import base64
 import json
 import secrets
 import socket
-from dataclasses import asdict, dataclass
+import ssl
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from typing import Any, Final
 
 import httpx2
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from control_plane.deployers.local.placement import write_private
 from control_plane.embedded.layout import EmbeddedError, Facts, Layout, read_json
@@ -29,18 +37,21 @@ LOOK_SECONDS: Final = 0.05
 class SimulatedCluster:
     port: int
     token: str
+    certificate: str
+    """Its own, PEM."""
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"https://127.0.0.1:{self.port}"
 
     @property
     def kubeconfig(self) -> dict[str, Any]:
+        authority = base64.b64encode(self.certificate.encode()).decode()
         return {
             "apiVersion": "v1",
             "kind": "Config",
             "current-context": NAME,
-            "clusters": [{"name": NAME, "cluster": {"server": self.url}}],
+            "clusters": [{"name": NAME, "cluster": {"server": self.url, "certificate-authority-data": authority}}],
             "users": [{"name": NAME, "user": {"token": self.token}}],
             "contexts": [{"name": NAME, "context": {"cluster": NAME, "user": NAME}}],
         }
@@ -54,12 +65,40 @@ def bind(layout: Layout) -> tuple[socket.socket, SimulatedCluster]:
     """The double's socket, on loopback and on the port of last time, and how it is asked; the kubeconfig is written for `kubectl`."""
     kept = read_json(layout.simulated_cluster) or {}
     listening = listen_on_free("127.0.0.1", first=(kept["port"],) if "port" in kept else ())
-    known = SimulatedCluster(listening.getsockname()[1], kept.get("token") or secrets.token_urlsafe(32))
-    write_private(layout.simulated_cluster, json.dumps(asdict(known), indent=1))
+    known = SimulatedCluster(listening.getsockname()[1], kept.get("token") or secrets.token_urlsafe(32), _certificate(layout))
+    write_private(layout.simulated_cluster, json.dumps({"port": known.port, "token": known.token}, indent=1))
     write_private(layout.simulated_token, known.token)
     # JSON is YAML.
     write_private(layout.simulated_kubeconfig, json.dumps(known.kubeconfig, indent=1))
     return listening, known
+
+
+def _certificate(layout: Layout) -> str:
+    """The certificate of last time, or one that was made now and signed by itself."""
+    if layout.simulated_certificate.exists() and layout.simulated_certificate_key.exists():
+        return layout.simulated_certificate.read_text(encoding="utf-8")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "DentalPin simulated cluster")])
+    now = datetime.now(UTC)
+    used_for = dict.fromkeys(("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "crl_sign"), False)
+    made = (
+        x509.CertificateBuilder(
+            name, name, key.public_key(), x509.random_serial_number(), now - timedelta(days=1), now + timedelta(days=3650)
+        )
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1")), x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(
+            x509.KeyUsage(digital_signature=True, key_cert_sign=True, encipher_only=False, decipher_only=False, **used_for), critical=True
+        )
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    certificate = made.public_bytes(serialization.Encoding.PEM).decode()
+    write_private(layout.simulated_certificate_key, private.decode())
+    write_private(layout.simulated_certificate, certificate)
+    return certificate
 
 
 def check(kept: Facts | None, wanted: bool) -> None:
@@ -89,7 +128,9 @@ async def register(layout: Layout, facts: Facts, known: SimulatedCluster) -> Non
 async def _answering(known: SimulatedCluster) -> None:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + READY_SECONDS
-    async with httpx2.AsyncClient(base_url=known.url, headers={"Authorization": f"Bearer {known.token}"}, timeout=5) as client:
+    trusted = ssl.create_default_context(cadata=known.certificate)
+    headers = {"Authorization": f"Bearer {known.token}"}
+    async with httpx2.AsyncClient(base_url=known.url, headers=headers, verify=trusted, timeout=5) as client:
         while True:
             try:
                 if (await client.get("/readyz")).status_code == 200:

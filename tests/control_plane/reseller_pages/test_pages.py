@@ -140,6 +140,7 @@ async def test_prices_are_written_as_people_write_them_and_never_below_the_floor
 
     assert (low.status_code, nonsense.status_code, done.status_code) == (422, 422, 303)
     assert "below the least" in low.text
+    assert re.search(r"The least is \d+(\.\d*[1-9])? % of the tariff", low.text)
     assert 'value="1,00"' in low.text
     assert prices["plan.solo", "EUR"] == "35.50"
     assert [own for own in prices.values() if own is not None] == ["35.50"]
