@@ -26,6 +26,8 @@ from tests.support.runtime_env import make_overlay
 from tests.support.sample_versions import ADD_COLOUR, fulfilling, migration
 from tests.support.whole_platform import WholePlatform, goes_on_to, hidden, whole_platform
 
+pytestmark = pytest.mark.timeout(900)
+
 OWNER = "lola@example.com"
 SLUG, COMPANY = "clinica-lola", "B58378431"
 """Pays corporate tax: Veri*Factu becomes its duty on 1 January 2027."""

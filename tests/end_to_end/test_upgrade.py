@@ -8,6 +8,8 @@ from tests.support.installation import create_tenant, finished, send, sign_in, w
 from tests.support.runtime_env import make_overlay
 from tests.support.sample_versions import ADD_COLOUR, migration, sample
 
+pytestmark = pytest.mark.timeout(900)
+
 HALF_WAY = migration(
     "sample_0002",
     "sample_0001",
