@@ -1,5 +1,6 @@
 """What time brings about: the end of a demonstration is told, and on its day it is deleted and erased by the ordinary operations."""
 
+import logging
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -13,6 +14,7 @@ from control_plane.audit import service as audit
 from control_plane.demos import service
 from control_plane.demos.models import DemoTenant
 from control_plane.demos.states import DemoEvent, DemoState
+from control_plane.errors import DomainError
 from control_plane.exit import deletions, erasing
 from control_plane.exit.models import Erasure
 from control_plane.mail import outbox
@@ -22,6 +24,8 @@ from control_plane.resellers.correspondence import administrators_of
 from control_plane.tenants.models import Tenant
 from control_plane.tenants.states import TenantState
 
+log = logging.getLogger(__name__)
+
 AT_ONCE: Final = 100
 SOON: Final = timedelta(minutes=5)
 AFTER_TROUBLE: Final = timedelta(hours=1)
@@ -29,14 +33,24 @@ _WHY: Final = "Demonstrations end on their day."
 
 
 async def look(tools: Tools) -> None:
-    """See to each demonstration that is due, one transaction each."""
+    """See to each demonstration that is due, one transaction each. One that cannot be seen to now holds up no other."""
     platform = tools.platform
     async with platform.database.transaction() as session:
         due = select(DemoTenant.tenant_id).where(DemoTenant.look_at <= platform.clock.now(), DemoTenant.state != DemoState.ERASED)
         found = list(await session.scalars(due.order_by(DemoTenant.look_at).limit(AT_ONCE)))
     for tenant_id in found:
-        async with platform.database.transaction() as session:
-            await _see_to(session, platform, tenant_id)
+        try:
+            async with platform.database.transaction() as session:
+                await _see_to(session, platform, tenant_id)
+        except DomainError as error:
+            log.warning("a demonstration is looked at again later: %s", error.message)
+            await _put_off(platform, tenant_id, error)
+
+
+async def _put_off(platform: Platform, tenant_id: UUID, error: DomainError) -> None:
+    async with platform.database.transaction() as session:
+        demo = await session.get_one(DemoTenant, tenant_id, with_for_update=True)
+        demo.reason, demo.look_at = error.message, platform.clock.now() + AFTER_TROUBLE
 
 
 async def _see_to(session: AsyncSession, platform: Platform, tenant_id: UUID) -> None:

@@ -4,6 +4,8 @@ from uuid import UUID
 
 import pytest
 
+from control_plane.exit import deletions
+from control_plane.exit.errors import TenantProtected
 from tests.control_plane.demos.conftest import new_demo
 from tests.control_plane.resellers.conftest import make_reseller
 
@@ -102,6 +104,29 @@ async def test_one_that_nobody_sees_to_is_stuck_and_says_what_to_do(opened, clie
     assert (late["state"], late["ways_out"][1]["request"]) == ("running", "DELETE /v1/demos/muestra")
     assert (lasting["state"], lasting["tenant"], lasting["runbook"]) == ("erasing", "muestra", "demo-late.md")
     assert [one for one in (await client.get("/v1/stuck")).json()["items"] if one["what"] == "demo"] == []
+
+
+async def test_one_that_cannot_end_holds_up_no_other_and_says_why(opened, client, looks, clock, shown, monkeypatch):
+    delete = deletions.delete
+
+    async def refusing(session, platform, tenant, **how):
+        if tenant.slug == "una":
+            raise TenantProtected(tenant.slug)
+        return await delete(session, platform, tenant, **how)
+
+    monkeypatch.setattr(deletions, "delete", refusing)
+    await opened("una")
+    clock.advance(minutes=1)
+    await opened("otra")
+    clock.advance(days=15)
+    refused = await looks("una")
+
+    assert (await shown("otra"))["state"] == "deleted"
+    assert ((await shown("una"))["state"], "protected" in refused["reason"]) == ("active", True)
+    monkeypatch.undo()
+    clock.advance(hours=1)
+    await looks("una")
+    assert (await shown("una"))["state"] == "deleted"
 
 
 async def test_it_is_never_billed_transferred_copied_or_backed_up(opened, client, north, platform, worker, looks):
